@@ -1,0 +1,14 @@
+import { type ServiceError, status } from "@grpc/grpc-js";
+
+/**
+ * Why a call of ours failed, for people: `connect ECONNREFUSED 10.0.0.7:1234`.
+ * `timeoutMs` is the deadline that the call had.
+ */
+export function failureText(error: Error, timeoutMs: number): string {
+  const { code, details } = error as ServiceError;
+  if (code === status.DEADLINE_EXCEEDED) return `no answer in ${timeoutMs} ms`;
+  if (details === undefined) return error.message;
+  // What grpc-js wraps around the reason: "No connection established. Last error: Error: … (time). Resolution note: ".
+  const [, reason] = /Last error: (?:Error: )?(.*?)(?: \(\d{4}-[^)]*\))?\. Resolution note:/s.exec(details) ?? [];
+  return reason ?? (details || error.message);
+}

@@ -1,0 +1,41 @@
+/** Exit statuses of every command. */
+export const ExitStatus = {
+  OK: 0,
+  /** It could not start, or was made to end at once. */
+  FAILED: 1,
+  /** The command line or the configuration is wrong; nothing was started. */
+  USAGE: 2,
+} as const;
+
+export type ExitStatusValue = (typeof ExitStatus)[keyof typeof ExitStatus];
+
+/** What a command sees of the process that it runs in. */
+export interface CommandContext {
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Where signals arrive: the process. */
+  readonly signals: SignalSource;
+  /** Writes an answer to standard output. */
+  readonly print: (text: string) => void;
+  /** Writes an error to standard error. */
+  readonly complain: (text: string) => void;
+}
+
+/** The part of `process` that tells of signals. */
+export interface SignalSource {
+  on(signal: NodeJS.Signals, listener: (signal: NodeJS.Signals) => void): unknown;
+  off(signal: NodeJS.Signals, listener: (signal: NodeJS.Signals) => void): unknown;
+}
+
+/** A subcommand. */
+export interface Command {
+  readonly name: string;
+  /** One line for the program's help. */
+  readonly summary: string;
+  /** The full help text. */
+  help(): string;
+  /** Run it with the arguments after its name; resolves with the exit status. */
+  run(argv: readonly string[], context: CommandContext): Promise<ExitStatusValue>;
+}
+
+/** The name that messages and help texts carry. */
+export const PROGRAM = "buildkit-gateway";

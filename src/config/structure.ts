@@ -1,0 +1,61 @@
+import { z } from "zod";
+import { type ValueType, valueTypes } from "./value-types.ts";
+
+/** Report a fault that concerns more than one key of a section, at `key`. */
+export type ReportFault = (key: string, message: string) => void;
+
+/**
+ * A group of keys. Unknown keys are errors; an absent or empty section is all defaults.
+ *
+ * `check` looks across its keys, and runs even when one of them is wrong, so that
+ * an operator sees everything at once: a key that is given but wrong is defined.
+ */
+export function section<T extends z.ZodRawShape>(
+  shape: T,
+  check: (keys: Readonly<Record<string, unknown>>, report: ReportFault) => void = () => {},
+) {
+  const schema = z.strictObject(shape, typeMessage("not a section (write its keys below it, indented)")).superRefine(
+    (keys, context) => {
+      check(keys, (key, message) => context.addIssue({ code: "custom", message, path: [key] }));
+    },
+    { when: ({ value }) => typeof value === "object" && value !== null && !Array.isArray(value) },
+  );
+  return z.preprocess((input) => input ?? {}, schema);
+}
+
+/**
+ * Several values: a YAML list, or one text with commas between them.
+ *
+ * No two items may share an identity; the default gives each item none.
+ */
+export function list<T extends z.ZodType>(
+  item: T,
+  type: Omit<ValueType, "isList" | "write"> & { readonly writeItem: (item: z.output<T>) => string },
+  identities: (item: z.output<T>) => readonly string[] = () => [],
+) {
+  const items = z.array(item, typeMessage("not a list")).superRefine((parsed, context) => {
+    const seen = new Set<string>();
+    for (const [index, one] of parsed.entries()) {
+      for (const identity of identities(one)) {
+        if (seen.has(identity))
+          context.addIssue({ code: "custom", message: `${identity} is given twice`, path: [index] });
+        seen.add(identity);
+      }
+    }
+  });
+  return z.preprocess(splitText, items).register(valueTypes, {
+    label: type.label,
+    write: (parsed) => (parsed as z.output<T>[]).map(type.writeItem).join(","),
+    isList: true,
+  });
+}
+
+/** What to say when a value is of another type altogether; other faults keep their own message. */
+export function typeMessage(message: string) {
+  return { error: ({ code }: { readonly code: string }) => (code === "invalid_type" ? message : undefined) };
+}
+
+/** The parts of a comma-separated text; anything else is left for the schema to judge. */
+function splitText(input: unknown): unknown {
+  return typeof input === "string" ? input.split(",").map((part) => part.trim()) : input;
+}

@@ -1,0 +1,7 @@
+import { getSystemErrorMap } from "node:util";
+
+/** The operating system's words for an error of Node's, such as `permission denied`; undefined for any other error. */
+export function systemErrorText(error: unknown): string | undefined {
+  if (!(error instanceof Error) || !("errno" in error) || typeof error.errno !== "number") return undefined;
+  return getSystemErrorMap().get(error.errno)?.[1];
+}

@@ -1,0 +1,270 @@
+import type { Cancel } from "../base/clock.ts";
+import { GatewayError } from "../base/errors.ts";
+import { frameMessage } from "../buildkit/grpc-message.ts";
+import { ErrorCode } from "../http2/errors.ts";
+import { errorTrailers, okTrailers, responseHeaders } from "../http2/grpc-status.ts";
+import type { HeaderField } from "../http2/header-field.ts";
+import type { RoutedCall, RoutedClient } from "../routing/routed-call.ts";
+import { BRIDGE_RETURN, type RpcKind } from "../routing/rpc-table.ts";
+import { HeldBody, type HeldBytes } from "./held-body.ts";
+import { DropPreface, DropSettingsAck, sessionPreface, TunnelFilter } from "./session-tunnel.ts";
+import type { Stream, StreamReceiver } from "./stream.ts";
+import { UpstreamSide } from "./upstream-side.ts";
+
+/** What a call is made of. */
+export interface CallOptions {
+  readonly kind: RpcKind;
+  readonly path: string;
+  readonly client: RoutedClient;
+  readonly arrival: number;
+  readonly stream: Stream;
+  /** The request's header list, sent on unchanged. */
+  readonly fields: readonly HeaderField[];
+  readonly held: HeldBytes;
+  /** Send the call to a replica, connecting where that is needed. */
+  readonly onRelease: (call: Call, replicaId: string) => void;
+  /** More of a held body has come, or its end. May throw GatewayError, which answers the call. */
+  readonly onHeldData: (call: Call) => void;
+  /** Its replica's connection is gone while the call was open. */
+  readonly onLost: (call: Call, error: Error) => void;
+  /** It is over. Called once. */
+  readonly onClosed: (call: Call) => void;
+}
+
+/** Fields of a response's beginning, which trailers must not repeat. */
+const RESPONSE_ONLY = new Set([":status", "content-type"]);
+
+/** Life of a call. */
+type CallState =
+  | { readonly t: "held"; readonly body: HeldBody; isEnded: boolean }
+  | { readonly t: "joined"; readonly upstream: Stream }
+  | { readonly t: "answered" }
+  | { readonly t: "closed" };
+
+/**
+ * One call of a client's: held, then joined to a stream of a replica's, or
+ * answered by the gateway itself.
+ *
+ * Joined, payload passes from connection to connection without coming here;
+ * what does come here is headers, resets, windows, and payload that a window
+ * or a filter holds up.
+ */
+export class Call implements RoutedCall, StreamReceiver {
+  readonly kind: RpcKind;
+  readonly path: string;
+  readonly client: RoutedClient;
+  readonly arrival: number;
+  readonly stream: Stream;
+  readonly fields: readonly HeaderField[];
+  /** A Solve or Status whose body has been read and that the router knows. */
+  isRouted = false;
+  /** The replica it was joined to; empty before. */
+  replicaId = "";
+  readonly #options: CallOptions;
+  #state: CallState;
+  /** Stops what runs while the call is held. */
+  #cancelHold: Cancel | undefined;
+  /** The gateway has begun the inner connection of a held Session in the replica's place. */
+  #hasBegunSession = false;
+  #filterUp: TunnelFilter | undefined;
+  #filterDown: TunnelFilter | undefined;
+
+  constructor(options: CallOptions) {
+    const { kind, path, client, arrival, stream, fields } = options;
+    this.kind = kind;
+    this.path = path;
+    this.client = client;
+    this.arrival = arrival;
+    this.stream = stream;
+    this.fields = fields;
+    this.#options = options;
+    this.#state = { t: "held", body: new HeldBody(options.held), isEnded: false };
+    stream.receiver = this;
+  }
+
+  /** The body so far, while the call is held. */
+  get heldBody(): HeldBody | undefined {
+    return this.#state.t === "held" ? this.#state.body : undefined;
+  }
+
+  /** The client has ended its direction before the call was joined. */
+  get isHeldEnded(): boolean {
+    return this.#state.t === "held" && this.#state.isEnded;
+  }
+
+  /** Stop this when the call is no longer held. One at a time. */
+  set whileHeld(cancel: Cancel) {
+    this.#cancelHold = cancel;
+  }
+
+  /** Keep a held Session's client: its side of the inner connection wants a preface within 10 s. */
+  beginSession(): void {
+    if (this.#state.t !== "held" || this.#hasBegunSession) return;
+    this.#hasBegunSession = true;
+    this.stream.sendHeaders(responseHeaders(), false);
+    this.stream.sendData(sessionPreface(), false);
+  }
+
+  release(replicaId: string): void {
+    if (this.#state.t === "held") this.#options.onRelease(this, replicaId);
+  }
+
+  /** Join the call to a new stream of its replica's. */
+  join(upstream: Stream, replicaId: string): void {
+    const state = this.#state;
+    if (state.t !== "held") return;
+    this.#stopHold();
+    const body = state.body.take();
+    this.#state = { t: "joined", upstream };
+    this.replicaId = replicaId;
+    upstream.receiver = new UpstreamSide(this, upstream);
+    upstream.sendHeaders(this.fields, state.isEnded && body.length === 0);
+    if (this.#hasBegunSession) {
+      this.#filterUp = new TunnelFilter(new DropSettingsAck());
+      this.#filterDown = new TunnelFilter(new DropPreface());
+    } else {
+      this.stream.partner = upstream;
+      upstream.partner = this.stream;
+    }
+    if (body.length > 0) this.data(body, state.isEnded);
+    this.writable();
+    this.upstreamWritable(upstream);
+  }
+
+  fail(error: GatewayError): void {
+    if (this.kind === "status" || this.kind === "session") this.finish();
+    else if (this.path === BRIDGE_RETURN) this.answer(Buffer.alloc(0));
+    else this.#respond(errorTrailers(error));
+  }
+
+  finish(): void {
+    this.#respond(okTrailers());
+  }
+
+  /** Answer a unary call with a message of the gateway's own. */
+  answer(message: Uint8Array): void {
+    if (!this.stream.hasSentHeaders) {
+      this.stream.sendHeaders(responseHeaders(), false);
+      this.stream.sendData(frameMessage(message), false);
+    }
+    this.#respond(okTrailers());
+  }
+
+  #respond(trailers: readonly HeaderField[]): void {
+    const { stream } = this;
+    if (this.#state.t === "closed" || this.#state.t === "answered") return;
+    this.#stopHold();
+    if (this.#state.t === "held") this.#state.body.take();
+    if (this.#state.t === "joined") this.#state.upstream.reset(ErrorCode.CANCEL);
+    this.#state = { t: "answered" };
+    stream.sendHeaders(stream.hasSentHeaders ? trailers : [...responseHeaders(), ...trailers], true);
+    // The answer is whole: the client need not send the rest (RFC 9113 §8.1).
+    if (stream.isQueueEmpty) stream.reset(ErrorCode.NO_ERROR);
+  }
+
+  headers(fields: HeaderField[], isEndOfStream: boolean): void {
+    if (this.#state.t === "joined") this.#state.upstream.sendHeaders(fields, isEndOfStream);
+    // Trailers of a request that is still held: gRPC has none, so only their end matters.
+    else this.data(Buffer.alloc(0), isEndOfStream);
+  }
+
+  data(bytes: Buffer, isEndOfStream: boolean): void {
+    const state = this.#state;
+    if (state.t === "joined") {
+      this.#sendUp(state.upstream, bytes, isEndOfStream);
+    } else if (state.t === "held") {
+      state.isEnded ||= isEndOfStream;
+      try {
+        if (bytes.length > 0) state.body.add(bytes);
+        this.#options.onHeldData(this);
+      } catch (error) {
+        if (!(error instanceof GatewayError)) throw error;
+        this.#respond(errorTrailers(error));
+      }
+    }
+  }
+
+  #sendUp(upstream: Stream, bytes: Buffer, isEndOfStream: boolean): void {
+    if (!this.#filterUp) {
+      upstream.sendData(bytes, isEndOfStream);
+      this.stream.connection.stopWhileCongested(upstream.connection);
+      return;
+    }
+    upstream.sendData(this.#filterUp.push(bytes), isEndOfStream);
+    if (this.#filterUp.isDone) {
+      this.#filterUp = undefined;
+      this.stream.partner = upstream;
+    }
+    this.upstreamWritable(upstream);
+  }
+
+  /** Payload of the replica's that could not pass at once. */
+  sendDown(upstream: Stream, bytes: Buffer, isEndOfStream: boolean): void {
+    if (!this.#filterDown) {
+      this.stream.sendData(bytes, isEndOfStream);
+      upstream.connection.stopWhileCongested(this.stream.connection);
+      return;
+    }
+    this.stream.sendData(this.#filterDown.push(bytes), isEndOfStream);
+    if (this.#filterDown.isDone) {
+      this.#filterDown = undefined;
+      upstream.partner = this.stream;
+    }
+    this.writable();
+  }
+
+  /** A header list of the replica's. */
+  headersDown(fields: HeaderField[], isEndOfStream: boolean): void {
+    if (!this.stream.hasSentHeaders || fields[0]?.name !== ":status") this.stream.sendHeaders(fields, isEndOfStream);
+    // Where the gateway has begun the response, the replica's own beginning is not news, only its end.
+    else if (isEndOfStream)
+      this.stream.sendHeaders(
+        fields.filter(({ name }) => !RESPONSE_ONLY.has(name)),
+        true,
+      );
+  }
+
+  /** The client takes more: let the replica send as much more. */
+  writable(): void {
+    if (this.#state.t !== "joined") return;
+    const { upstream } = this.#state;
+    upstream.grant(this.stream.sendWindow - this.stream.queuedBytes - upstream.receiveWindow);
+  }
+
+  /** The replica takes more: let the client send as much more. */
+  upstreamWritable(upstream: Stream): void {
+    this.stream.grant(upstream.sendWindow - upstream.queuedBytes - this.stream.receiveWindow);
+  }
+
+  reset(code: number): void {
+    if (this.#state.t === "joined") this.#state.upstream.reset(code);
+  }
+
+  lost(): void {
+    this.reset(ErrorCode.CANCEL);
+  }
+
+  /** The replica ended the stream with RST_STREAM. */
+  upstreamReset(code: number): void {
+    this.stream.reset(code);
+  }
+
+  /** The replica's connection is gone. */
+  upstreamLost(error: Error): void {
+    this.#options.onLost(this, error);
+  }
+
+  closed(): void {
+    const state = this.#state;
+    if (state.t === "closed") return;
+    this.#stopHold();
+    if (state.t === "held") state.body.take();
+    this.#state = { t: "closed" };
+    this.#options.onClosed(this);
+  }
+
+  #stopHold(): void {
+    this.#cancelHold?.();
+    this.#cancelHold = undefined;
+  }
+}

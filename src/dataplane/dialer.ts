@@ -1,0 +1,51 @@
+import { connect as connectTcp, isIP, type Socket, type TcpNetConnectOpts } from "node:net";
+import type { Duplex } from "node:stream";
+import { connect as connectTls } from "node:tls";
+import type { Address } from "../base/address.ts";
+import type { TlsMaterial } from "../base/tls-material.ts";
+import type { ReadBufferPool } from "./read-buffers.ts";
+import { ReusedBufferReader } from "./socket-reader.ts";
+
+/** A stream that is being opened, and how it is read. */
+export interface Dialed {
+  readonly stream: Duplex;
+  readonly reader: ReusedBufferReader | undefined;
+  /** Event after which bytes flow; absent where they flow at once. */
+  readonly openEvent: "connect" | "secureConnect" | undefined;
+}
+
+/**
+ * Open a stream to a replica. Errors come as the stream's `error` event.
+ *
+ * With `tls` the replica's certificate must carry `servername`, or the host of
+ * its address, and HTTP/2 is offered by ALPN; a replica that selects nothing is
+ * taken at its word, as buildx does.
+ */
+export function dial(address: Address, tls: TlsMaterial | undefined, buffers: ReadBufferPool): Dialed {
+  if (!tls) {
+    const reader = new ReusedBufferReader(buffers);
+    const socket = connectTcp({ ...target(address), onread: reader.option } as TcpNetConnectOpts);
+    socket.setNoDelay(true);
+    return { stream: socket, reader, openEvent: "connect" };
+  }
+  const host = address.t === "tcp" ? address.host : "localhost";
+  const name = tls.servername ?? host;
+  const { ca, cert, key } = tls;
+  const socket: Socket = connectTls({
+    ...target(address),
+    ...(ca && { ca }),
+    ...(cert && { cert }),
+    ...(key && { key }),
+    ...(isIP(name) === 0 && { servername: name }),
+    ...(tls.servername !== undefined && { host: name }),
+    ...target(address),
+    ALPNProtocols: ["h2"],
+    minVersion: "TLSv1.2",
+  });
+  socket.setNoDelay(true);
+  return { stream: socket, reader: undefined, openEvent: "secureConnect" };
+}
+
+function target(address: Address): { host: string; port: number } | { path: string } {
+  return address.t === "tcp" ? { host: address.host, port: address.port } : { path: address.path };
+}

@@ -1,0 +1,295 @@
+import type { Cancel, Clock } from "../base/clock.ts";
+import { GatewayError } from "../base/errors.ts";
+import type { Logger } from "../base/log.ts";
+import { ErrorCode } from "../http2/errors.ts";
+import { errorTrailers, field, responseHeaders } from "../http2/grpc-status.ts";
+import { type HeaderField, headerValue } from "../http2/header-field.ts";
+import type { BuildGroups } from "../routing/build-groups.ts";
+import type { ConnectOutcome, RoutedClient } from "../routing/routed-call.ts";
+import { BRIDGE_PING, rpcKind } from "../routing/rpc-table.ts";
+import { Call } from "./call.ts";
+import type { ConnectionHandler, ConnectionLimits, RequestHandler } from "./connection-options.ts";
+import type { Dialed } from "./dialer.ts";
+import { FrameConnection } from "./frame-connection.ts";
+import type { HeldBytes } from "./held-body.ts";
+import type { FirstBytes } from "./listener.ts";
+import { LostCalls } from "./lost-calls.ts";
+import { readSolve, readStatus } from "./request-reader.ts";
+import type { Stream } from "./stream.ts";
+import type { Transport } from "./transport.ts";
+import type { TurnFlusher } from "./turn-flusher.ts";
+import { UpstreamConnection } from "./upstream-connection.ts";
+
+/** A held Session gets its preface after this long; its client would give up after 10 s. */
+const SESSION_PREFACE_MS = 1_000;
+
+/** A held Ping is answered from memory after this long; its client would give up after 15 s. */
+const HELD_PING_MS = 3_000;
+
+/** The in-process upstream that answers for the whole fleet. Not a name that discovery may give. */
+const FACADE_ID = "(facade)";
+
+/** What connections of clients need of the rest of the gateway. */
+export interface DownstreamServices {
+  readonly groups: BuildGroups;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly flusher: TurnFlusher;
+  /** Full paths of the methods the façade answers. */
+  readonly facadePaths: ReadonlySet<string>;
+  /** Begin to connect to a replica; `undefined` where there is none of that name any more. */
+  readonly dialReplica: (replicaId: string) => Dialed | undefined;
+  /** Join one more in-process connection to the façade. */
+  readonly dialFacade: () => Dialed;
+  /** What some replica answered to LLBBridge/Ping. */
+  readonly cachedPong: () => Buffer | undefined;
+  readonly onReplicaGoingAway: (replicaId: string, reason: string) => void;
+  readonly onReplicaLost: (replicaId: string, reason: string) => void;
+  readonly limits: DownstreamLimits;
+}
+
+/** Bounds of one client's connection and of those it opens. */
+export interface DownstreamLimits {
+  readonly client: ConnectionLimits;
+  readonly replica: ConnectionLimits;
+  readonly solveBytes: number;
+  readonly heldBytes: number;
+  readonly heldStreams: number;
+  readonly connectTimeoutMs: number;
+  /** For the client's preface and SETTINGS. */
+  readonly handshakeTimeoutMs: number;
+}
+
+/** Calls of the whole process, counted as they arrive. */
+let arrivals = 0;
+
+/** One client's connection: takes its calls, and gives each to whom the router says. */
+export class DownstreamConnection implements RoutedClient, ConnectionHandler, RequestHandler {
+  readonly #services: DownstreamServices;
+  readonly #frames: FrameConnection;
+  readonly #upstreams = new Map<string, UpstreamConnection>();
+  readonly #calls = new Set<Call>();
+  readonly #held: HeldBytes;
+  readonly #lost: LostCalls;
+  readonly #log: Logger;
+  readonly #onEnded: () => void;
+  readonly #cancelHandshake: Cancel;
+  #lastActiveMs: number;
+  #isEnded = false;
+
+  constructor(transport: Transport, services: DownstreamServices, peer: string, onEnded: () => void) {
+    const { clock, limits, log, groups } = services;
+    this.#services = services;
+    this.#log = log.child({ client: peer });
+    this.#onEnded = onEnded;
+    this.#held = { bytes: 0, maxBytes: limits.heldBytes };
+    this.#lost = new LostCalls(groups);
+    this.#frames = new FrameConnection({ transport, clock, limits: limits.client, handler: this, requests: this });
+    this.#cancelHandshake = clock.after(limits.handshakeTimeoutMs, () => {
+      this.#frames.close(ErrorCode.SETTINGS_TIMEOUT, "no HTTP/2 SETTINGS in time (limits.handshakeTimeout)");
+    });
+    this.#lastActiveMs = clock.nowMs();
+  }
+
+  /** Begin to serve; `first` has been read already. */
+  start(first: FirstBytes | undefined): void {
+    this.#frames.start();
+    if (first) this.#frames.receive(first.bytes, first.start, first.end, first.lease);
+  }
+
+  /** How long no call has been open, in milliseconds; 0 while one is. */
+  get idleMs(): number {
+    return this.#calls.size > 0 ? 0 : this.#services.clock.nowMs() - this.#lastActiveMs;
+  }
+
+  /** Say goodbye and close; open calls are lost. */
+  close(reason: string): void {
+    this.#frames.close(ErrorCode.NO_ERROR, reason);
+  }
+
+  ready(): void {
+    this.#cancelHandshake();
+  }
+
+  goingAway(): void {}
+
+  streamClosed(): void {}
+
+  ended(cause: Error): void {
+    this.#isEnded = true;
+    this.#cancelHandshake();
+    this.#log.debug({ reason: cause.message }, "client connection ended");
+    for (const upstream of [...this.#upstreams.values()]) upstream.close();
+    this.#upstreams.clear();
+    this.#services.groups.clientGone(this);
+    this.#onEnded();
+  }
+
+  requestTooLarge(stream: Stream, listBytes: number): void {
+    const { headerListBytes } = this.#services.limits.client;
+    const text = `request headers of at least ${listBytes} bytes over ${headerListBytes} (limits.headerListBytes)`;
+    refuse(stream, [...responseHeaders(), ...errorTrailers(new GatewayError("limit_exceeded", text))]);
+  }
+
+  requestOpened(stream: Stream, fields: HeaderField[], isEndOfStream: boolean): void {
+    const refusal = this.#refusal(fields);
+    if (refusal) {
+      refuse(stream, refusal);
+      return;
+    }
+    const path = headerValue(fields, ":path")!;
+    const call = new Call({
+      kind: rpcKind(path, this.#services.facadePaths),
+      path,
+      client: this,
+      arrival: arrivals++,
+      stream,
+      fields,
+      held: this.#held,
+      onRelease: (released, replicaId) => this.#release(released, replicaId),
+      onHeldData: (held) => this.#heldData(held),
+      onLost: (lost, error) => this.#lost.add(lost, error),
+      onClosed: (closed) => this.#callClosed(closed),
+    });
+    this.#calls.add(call);
+    this.#route(call);
+    if (isEndOfStream) call.data(NO_BYTES, true);
+  }
+
+  /** What to answer a request that is not a gRPC call, or one too many to hold. */
+  #refusal(fields: readonly HeaderField[]): HeaderField[] | undefined {
+    if (headerValue(fields, ":method") !== "POST") return [field(":status", "405"), field("allow", "POST")];
+    if (!/^application\/grpc(?:$|[+;])/.test(headerValue(fields, "content-type") ?? ""))
+      return [field(":status", "415")];
+    if (this.#calls.size < this.#services.limits.heldStreams) return undefined;
+    const text = `${this.#calls.size} calls open on one connection (limits.heldStreams)`;
+    return [...responseHeaders(), ...errorTrailers(new GatewayError("limit_exceeded", text))];
+  }
+
+  #route(call: Call): void {
+    const { groups, clock, cachedPong } = this.#services;
+    const { fields } = call;
+    switch (call.kind) {
+      case "facade":
+        this.#release(call, FACADE_ID);
+        break;
+      case "solve":
+        groups.solveArriving(this);
+        break;
+      case "status":
+        break;
+      case "session": {
+        const buildSession = headerValue(fields, "x-docker-expose-session-uuid");
+        if (buildSession === undefined) groups.openOther(call);
+        else groups.openSession(call, buildSession, headerValue(fields, "x-docker-expose-session-sharedkey"));
+        if (call.heldBody) call.whileHeld = clock.after(SESSION_PREFACE_MS, () => call.beginSession());
+        break;
+      }
+      case "bridge": {
+        const buildRef = headerValue(fields, "buildkit-controlapi-buildid");
+        if (buildRef === undefined) groups.openOther(call);
+        else groups.openBridge(call, buildRef);
+        if (call.path === BRIDGE_PING && call.heldBody) {
+          call.whileHeld = clock.after(HELD_PING_MS, () => {
+            const pong = cachedPong();
+            if (pong && call.heldBody) call.answer(pong);
+          });
+        }
+        break;
+      }
+      case "other":
+        groups.openOther(call);
+        break;
+    }
+  }
+
+  /** More of a call's body: a Solve or Status may now be readable. */
+  #heldData(call: Call): void {
+    if (call.isRouted) return;
+    const { groups, limits } = this.#services;
+    if (call.kind === "solve") {
+      const solve = readSolve(call, limits.solveBytes);
+      if (!solve) return;
+      call.isRouted = true;
+      groups.solveArrived(this);
+      groups.openSolve(call, solve);
+    } else if (call.kind === "status") {
+      const buildRef = readStatus(call);
+      if (buildRef === undefined) return;
+      call.isRouted = true;
+      groups.openStatus(call, buildRef);
+    }
+  }
+
+  #callClosed(call: Call): void {
+    const { groups, clock } = this.#services;
+    this.#calls.delete(call);
+    this.#lastActiveMs = clock.nowMs();
+    if (call.kind === "solve" && !call.isRouted) groups.solveArrived(this);
+    groups.closed(call);
+  }
+
+  isConnected(replicaId: string): boolean {
+    return this.#upstreams.get(replicaId)?.isReady === true;
+  }
+
+  connect(replicaId: string): Promise<ConnectOutcome> {
+    return this.#upstream(replicaId)?.connected ?? Promise.resolve({ t: "failed", reason: "no longer discovered" });
+  }
+
+  /** The connection that takes new calls for a replica. */
+  #upstream(replicaId: string): UpstreamConnection | undefined {
+    const current = this.#upstreams.get(replicaId);
+    if (current) return current;
+    const { dialReplica, dialFacade } = this.#services;
+    const dialed = this.#isEnded ? undefined : replicaId === FACADE_ID ? dialFacade() : dialReplica(replicaId);
+    if (!dialed) return undefined;
+    const upstream: UpstreamConnection = new UpstreamConnection({
+      dialed,
+      clock: this.#services.clock,
+      flusher: this.#services.flusher,
+      limits: this.#services.limits.replica,
+      connectTimeoutMs: this.#services.limits.connectTimeoutMs,
+      onGoingAway: (reason) => {
+        this.#forget(replicaId, upstream);
+        if (replicaId !== FACADE_ID) this.#services.onReplicaGoingAway(replicaId, reason);
+      },
+      onEnded: (cause, isExpected) => {
+        this.#forget(replicaId, upstream);
+        if (!isExpected && replicaId !== FACADE_ID) this.#services.onReplicaLost(replicaId, cause.message);
+      },
+    });
+    this.#upstreams.set(replicaId, upstream);
+    return upstream;
+  }
+
+  #forget(replicaId: string, upstream: UpstreamConnection): void {
+    if (this.#upstreams.get(replicaId) === upstream) this.#upstreams.delete(replicaId);
+  }
+
+  #release(call: Call, replicaId: string): void {
+    const upstream = this.#upstream(replicaId);
+    if (upstream?.isReady) {
+      call.join(upstream.openStream(), replicaId);
+      return;
+    }
+    this.connect(replicaId).then((outcome) => {
+      if (!call.heldBody) return;
+      const ready = this.#upstreams.get(replicaId);
+      if (outcome.t === "connected" && ready?.isReady) {
+        call.join(ready.openStream(), replicaId);
+        return;
+      }
+      const reason = outcome.t === "failed" ? outcome.reason : "connection closed";
+      call.fail(new GatewayError("upstream_lost", `replica ${replicaId} cannot be reached: ${reason}`));
+    });
+  }
+}
+
+/** Answer a request that no call is made of. */
+function refuse(stream: Stream, fields: readonly HeaderField[]): void {
+  stream.sendHeaders(fields, true);
+  stream.reset(ErrorCode.NO_ERROR);
+}
+
+const NO_BYTES = Buffer.alloc(0);

@@ -1,0 +1,72 @@
+import { GatewayError } from "../base/errors.ts";
+import { type FirstMessage, GRPC_PREFIX_BYTES, readFirstMessage } from "../buildkit/grpc-message.ts";
+import type { Stream } from "./stream.ts";
+
+/** Bytes that a connection's held calls keep together. */
+export interface HeldBytes {
+  bytes: number;
+  readonly maxBytes: number;
+}
+
+/** What a client has sent of a call that has no replica yet. Copied, and counted against the connection. */
+export class HeldBody {
+  readonly #held: HeldBytes;
+  #chunks: Buffer[] = [];
+  #bytes = 0;
+  /** Octets from which on it is worth looking at the message again. */
+  #wantedBytes = GRPC_PREFIX_BYTES;
+
+  constructor(held: HeldBytes) {
+    this.#held = held;
+  }
+
+  /** Keep a copy. Throws GatewayError(limit_exceeded) when the connection holds too much. */
+  add(bytes: Buffer): void {
+    if (this.#held.bytes + bytes.length > this.#held.maxBytes) {
+      throw new GatewayError("limit_exceeded", `held calls over ${this.#held.maxBytes} bytes (limits.heldBytes)`);
+    }
+    this.#held.bytes += bytes.length;
+    this.#bytes += bytes.length;
+    this.#chunks.push(Buffer.from(bytes));
+  }
+
+  /**
+   * Look for the call's first message, and let the client send as much as it
+   * still needs. Throws GatewayError for a message that is malformed or over
+   * `maxBytes`; `setting` names that bound.
+   */
+  firstMessage(stream: Stream, encoding: string | undefined, maxBytes: number, setting: string): Buffer | undefined {
+    if (this.#bytes < this.#wantedBytes) return undefined;
+    const read: FirstMessage = readFirstMessage(this.#joined(), encoding, maxBytes);
+    switch (read.t) {
+      case "message":
+        return read.message;
+      case "malformed":
+        throw new GatewayError("invalid_request", `cannot read the request: ${read.reason}`);
+      case "incomplete":
+        if (read.wantedBytes > maxBytes) {
+          throw new GatewayError(
+            "limit_exceeded",
+            `request of ${read.wantedBytes} bytes over ${maxBytes} (${setting})`,
+          );
+        }
+        this.#wantedBytes = read.wantedBytes;
+        stream.grant(read.wantedBytes - this.#bytes - stream.receiveWindow);
+        return undefined;
+    }
+  }
+
+  #joined(): Buffer {
+    if (this.#chunks.length > 1) this.#chunks = [Buffer.concat(this.#chunks)];
+    return this.#chunks[0] ?? Buffer.alloc(0);
+  }
+
+  /** Hand everything over; nothing is held afterwards. */
+  take(): Buffer {
+    const all = this.#joined();
+    this.#held.bytes -= this.#bytes;
+    this.#bytes = 0;
+    this.#chunks = [];
+    return all;
+  }
+}

@@ -1,0 +1,92 @@
+import { ConnectionError, ErrorCode } from "../http2/errors.ts";
+import { DEFAULT_WINDOW_BYTES } from "../http2/frames.ts";
+import { requestFault, responseFault, trailersFault } from "../http2/header-rules.ts";
+import type { RequestHandler } from "./connection-options.ts";
+import type { FrameConnection } from "./frame-connection.ts";
+import { HeaderReader, type ReadHeaders } from "./header-reader.ts";
+import { Stream } from "./stream.ts";
+
+/** Acts on header lists: requests on a server's side, responses on a client's, trailers on both. */
+export class InboundHeaders {
+  readonly #connection: FrameConnection;
+  readonly #reader: HeaderReader;
+
+  constructor(connection: FrameConnection) {
+    this.#connection = connection;
+    this.#reader = new HeaderReader(connection.options.limits.headerListBytes);
+  }
+
+  /** Between HEADERS and END_HEADERS no other frame may come (RFC 9113 §6.2). */
+  requireNoBlock(): void {
+    this.#reader.requireNoBlock();
+  }
+
+  headersFrame(flags: number, streamId: number, payload: Buffer): void {
+    this.#headersRead(this.#reader.headers(flags, streamId, payload));
+  }
+
+  continuationFrame(flags: number, streamId: number, payload: Buffer): void {
+    this.#headersRead(this.#reader.continuation(flags, streamId, payload));
+  }
+
+  #headersRead(read: ReadHeaders | undefined): void {
+    if (!read) return;
+    const { streamId, isEndOfStream, decoded } = read;
+    const known = this.#connection.streams.get(streamId);
+    const { requests } = this.#connection.options;
+    if (requests && !known && streamId % 2 === 1 && this.#connection.streams.isNew(streamId)) {
+      this.#requestRead(read, requests);
+      return;
+    }
+    if (!known?.isReadable) {
+      this.#headersOnAbsent(streamId, known);
+      return;
+    }
+    if (decoded.t === "tooLarge") {
+      const error = new Error(`header list of ${decoded.listBytes} bytes`);
+      this.#connection.writer.reset(streamId, ErrorCode.CANCEL);
+      known.wasLost(error);
+      return;
+    }
+    const isResponse = !requests && decoded.fields[0]?.name === ":status";
+    const fault = isResponse ? responseFault(decoded.fields) : trailersFault(decoded.fields);
+    if (fault !== undefined || (!isResponse && !isEndOfStream)) {
+      this.#connection.faultStream(known, ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
+    known.receiver.headers(decoded.fields, isEndOfStream);
+    if (isEndOfStream) known.remoteEnded();
+  }
+
+  #requestRead({ streamId, isEndOfStream, isSelfDependent, decoded }: ReadHeaders, requests: RequestHandler): void {
+    const { limits } = this.#connection.options;
+    this.#connection.streams.lastPeerId = streamId;
+    this.#connection.controlFlood.earn();
+    const isMalformed = isSelfDependent || (decoded.t === "ok" && requestFault(decoded.fields) !== undefined);
+    if (isMalformed || this.#connection.streams.size >= limits.streams) {
+      this.#connection.resetAbsent(streamId, isMalformed ? ErrorCode.PROTOCOL_ERROR : ErrorCode.REFUSED_STREAM);
+      return;
+    }
+    const stream = new Stream(
+      this.#connection,
+      streamId,
+      this.#connection.peer.initialWindowBytes,
+      DEFAULT_WINDOW_BYTES,
+    );
+    this.#connection.streams.add(stream);
+    if (decoded.t === "tooLarge") requests.requestTooLarge(stream, decoded.listBytes);
+    else requests.requestOpened(stream, decoded.fields, isEndOfStream);
+    if (isEndOfStream) stream.remoteEnded();
+  }
+
+  #headersOnAbsent(streamId: number, stream: Stream | undefined): void {
+    if (stream) {
+      this.#connection.faultStream(stream, ErrorCode.STREAM_CLOSED);
+      return;
+    }
+    this.#connection.streams.refuseIdle(streamId, "HEADERS");
+    if (this.#connection.options.requests && this.#connection.streams.absence(streamId) === "closed") {
+      throw new ConnectionError(ErrorCode.STREAM_CLOSED, `HEADERS on closed stream ${streamId}`);
+    }
+  }
+}

@@ -1,0 +1,174 @@
+import { createServer, type Server, type Socket } from "node:net";
+import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
+import type { Address } from "../base/address.ts";
+import { hostPort } from "../base/address.ts";
+import type { Cancel, Clock } from "../base/clock.ts";
+import type { Logger } from "../base/log.ts";
+import type { TlsMaterial } from "../base/tls-material.ts";
+import { helloKind, REFUSALS } from "./client-hello.ts";
+import type { ReadBuffer, ReadBufferPool } from "./read-buffers.ts";
+import { adoptWithReader, ReusedBufferReader } from "./socket-reader.ts";
+import { Transport } from "./transport.ts";
+import type { TurnFlusher } from "./turn-flusher.ts";
+
+/** Whether a listener takes TLS, cleartext or both. */
+export type TlsMode = "off" | "optional" | "required";
+
+/** A client that may speak HTTP/2 now. */
+export interface AcceptedClient {
+  readonly transport: Transport;
+  /** Address of the client, for logs. */
+  readonly peer: string;
+  /** Bytes that were read to find out what the client speaks; they come before what the transport reads. */
+  readonly first: FirstBytes | undefined;
+}
+
+/** `bytes[start, end)`, in a buffer that is reused where there is a lease. */
+export interface FirstBytes {
+  readonly bytes: Buffer;
+  readonly start: number;
+  readonly end: number;
+  readonly lease: ReadBuffer | undefined;
+}
+
+/** A client that has not said what it speaks. */
+interface Undecided {
+  readonly socket: Socket;
+  readonly reader: ReusedBufferReader | undefined;
+  /** It has spoken, or gone. */
+  readonly settle: () => void;
+}
+
+/** What a listener is made of. */
+export interface ListenerOptions {
+  readonly tlsMode: TlsMode;
+  /** Needed unless `tlsMode` is off. With a `ca`, clients must show a certificate of it. */
+  readonly tls: TlsMaterial | undefined;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly buffers: ReadBufferPool;
+  readonly flusher: TurnFlusher;
+  /** For the first byte and the TLS handshake together. */
+  readonly handshakeTimeoutMs: number;
+  /** Whether one more connection may be served; a refusal is logged by whoever says no. */
+  readonly mayAccept: () => boolean;
+  readonly onClient: (client: AcceptedClient) => void;
+}
+
+/** One address on which TLS and cleartext are told apart by the first byte. */
+export class Listener {
+  readonly #options: ListenerOptions;
+  readonly #server: Server;
+  readonly #tlsServer: TlsServer | undefined;
+  /** Sockets that have not said what they speak. */
+  readonly #undecided = new Map<Socket, Cancel>();
+
+  constructor(options: ListenerOptions) {
+    this.#options = options;
+    this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#accept(socket));
+    this.#tlsServer = options.tlsMode === "off" || !options.tls ? undefined : this.#createTlsServer(options.tls);
+  }
+
+  /** Begin to listen; the answer has the real port. Rejects with Node's own error. */
+  listen(address: Address): Promise<Address> {
+    const target =
+      address.t === "unix"
+        ? { path: address.path }
+        : { ...(address.host !== "" && { host: address.host }), port: address.port };
+    return new Promise((resolve, reject) => {
+      this.#server.once("error", reject);
+      this.#server.listen(target, () => {
+        this.#server.off("error", reject);
+        this.#server.on("error", (err) => this.#options.log.error({ err }, "listener failed"));
+        const bound = this.#server.address();
+        const isTcp = address.t === "tcp" && bound !== null && typeof bound === "object";
+        resolve(isTcp ? { ...address, port: bound.port } : address);
+      });
+    });
+  }
+
+  /** Accept nothing more. Connections that have been handed over stay. */
+  close(): void {
+    this.#server.close();
+    for (const socket of this.#undecided.keys()) socket.destroy();
+  }
+
+  #accept(accepted: Socket): void {
+    const { mayAccept, buffers, clock, handshakeTimeoutMs } = this.#options;
+    if (!mayAccept()) {
+      accepted.destroy();
+      return;
+    }
+    const reader = new ReusedBufferReader(buffers);
+    const adopted = adoptWithReader(accepted, reader);
+    const socket = adopted ?? accepted;
+    const cancelTimeout = clock.after(handshakeTimeoutMs, () => socket.destroy());
+    const settle = (): void => {
+      cancelTimeout();
+      this.#undecided.delete(socket);
+    };
+    this.#undecided.set(socket, settle);
+    socket.on("error", (err) => this.#options.log.debug({ err, client: peerName(socket) }, "client socket failed"));
+    socket.once("close", settle);
+    if (adopted) {
+      const undecided = { socket, reader, settle };
+      reader.deliverTo((bytes, start, end, lease) => this.#firstBytes(undecided, bytes, start, end, lease));
+      socket.resume();
+    } else {
+      const undecided = { socket, reader: undefined, settle };
+      socket.once("data", (chunk: Buffer) => {
+        socket.pause();
+        this.#firstBytes(undecided, chunk, 0, chunk.length, undefined);
+      });
+      socket.resume();
+    }
+  }
+
+  #createTlsServer({ ca, cert, key }: TlsMaterial): TlsServer {
+    const { log, flusher, onClient, handshakeTimeoutMs } = this.#options;
+    const server = createTlsServer({
+      ...(cert && { cert }),
+      ...(key && { key }),
+      ...(ca && { ca, requestCert: true, rejectUnauthorized: true }),
+      ALPNProtocols: ["h2"],
+      handshakeTimeout: handshakeTimeoutMs,
+      minVersion: "TLSv1.2",
+    });
+    server.on("secureConnection", (socket) => {
+      onClient({ transport: new Transport(socket, flusher), peer: peerName(socket), first: undefined });
+    });
+    server.on("tlsClientError", (err: Error & { code?: string }, socket) => {
+      log.info({ client: peerName(socket), code: err.code, reason: err.message }, "TLS handshake failed");
+      socket.destroy();
+    });
+    return server;
+  }
+
+  /** Hand the client over by what it speaks, or refuse it in its own language. */
+  #firstBytes(undecided: Undecided, bytes: Buffer, start: number, end: number, lease: ReadBuffer | undefined): void {
+    const { tlsMode, log } = this.#options;
+    const { socket } = undecided;
+    const kind = helloKind(bytes, start, end);
+    undecided.settle();
+    if (kind === "tls" && this.#tlsServer) {
+      if (undecided.reader) undecided.reader.isPaused = true;
+      socket.pause();
+      socket.unshift(Buffer.from(bytes.subarray(start, end)));
+      this.#tlsServer.emit("connection", socket);
+      return;
+    }
+    if (kind === "http2" && tlsMode !== "required") {
+      const transport = new Transport(socket, this.#options.flusher, undecided.reader);
+      const first = undecided.reader ? { bytes, start, end, lease } : undefined;
+      if (!first) socket.unshift(bytes);
+      this.#options.onClient({ transport, peer: peerName(socket), first });
+      return;
+    }
+    log.info({ client: peerName(socket), speaks: kind, tlsMode }, "client refused");
+    socket.end(REFUSALS[kind], () => socket.destroy());
+  }
+}
+
+function peerName({ remoteAddress, remotePort }: Socket): string {
+  return remoteAddress === undefined ? "unix" : hostPort(remoteAddress, remotePort ?? 0);
+}

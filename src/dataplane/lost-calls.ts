@@ -1,0 +1,36 @@
+import { GatewayError } from "../base/errors.ts";
+import type { BuildGroups } from "../routing/build-groups.ts";
+import type { Call } from "./call.ts";
+
+/** What ends first decides what a user reads: the Solve; then what else may carry the error. */
+const ANSWER_ORDER = ["solve", "bridge", "other", "facade", "status", "session"];
+
+/**
+ * Answers the calls of a connection to a replica that is gone. They are told
+ * one by one, in no order; they are answered together, Solve first.
+ */
+export class LostCalls {
+  readonly #groups: BuildGroups;
+  #lost: { readonly call: Call; readonly error: Error }[] = [];
+
+  constructor(groups: BuildGroups) {
+    this.#groups = groups;
+  }
+
+  add(call: Call, error: Error): void {
+    this.#lost.push({ call, error });
+    if (this.#lost.length === 1) queueMicrotask(() => this.#answer());
+  }
+
+  #answer(): void {
+    const lost = this.#lost;
+    this.#lost = [];
+    lost.sort((a, b) => ANSWER_ORDER.indexOf(a.call.kind) - ANSWER_ORDER.indexOf(b.call.kind));
+    for (const { call, error } of lost) {
+      const text = `replica ${call.replicaId} went away: ${error.message}`;
+      const answer = new GatewayError("upstream_lost", text, { cause: error });
+      if (call.kind === "solve") this.#groups.buildLost(call, answer);
+      call.fail(answer);
+    }
+  }
+}

@@ -1,0 +1,70 @@
+/** Octets kept free before what is read, so that a frame header fits in front of it without a copy. */
+export const HEADROOM_BYTES = 16;
+
+/** Read size for a connection that moves bulk data. */
+const LARGE_READ_BYTES = 256 * 1024;
+
+/** Read size for a connection that is idle or moves small messages. */
+export const SMALL_READ_BYTES = 4 * 1024;
+
+/** Large buffers kept for reuse by the whole process: 64 × 256 KiB. */
+const MAX_IDLE_LARGE = 64;
+
+/**
+ * A buffer that a socket was read into, shared by everybody who still writes
+ * from it. It returns to the pool when the last of them has let go.
+ */
+export class ReadBuffer {
+  readonly bytes: Buffer;
+  readonly #pool: ReadBufferPool;
+  #holders = 0;
+
+  constructor(pool: ReadBufferPool, capacityBytes: number) {
+    this.#pool = pool;
+    this.bytes = Buffer.allocUnsafeSlow(HEADROOM_BYTES + capacityBytes);
+  }
+
+  /** How much one read may bring. */
+  get capacityBytes(): number {
+    return this.bytes.length - HEADROOM_BYTES;
+  }
+
+  /** Nobody but the reader holds it: it may be read into again. */
+  get isUnshared(): boolean {
+    return this.#holders === 1;
+  }
+
+  get isLarge(): boolean {
+    return this.capacityBytes === LARGE_READ_BYTES;
+  }
+
+  retain(): void {
+    this.#holders++;
+  }
+
+  release(): void {
+    this.#holders--;
+    if (this.#holders === 0) this.#pool.giveBack(this);
+  }
+}
+
+/** Large and small read buffers for all connections of a process. */
+export class ReadBufferPool {
+  readonly #idleLarge: ReadBuffer[] = [];
+
+  /** A buffer with one holder: the caller. */
+  take(isBulk: boolean): ReadBuffer {
+    const buffer =
+      (isBulk ? this.#idleLarge.pop() : undefined) ??
+      new ReadBuffer(this, isBulk ? LARGE_READ_BYTES : SMALL_READ_BYTES);
+    buffer.retain();
+    return buffer;
+  }
+
+  /** Called by a buffer that nobody holds. */
+  giveBack(buffer: ReadBuffer): void {
+    if (buffer.isLarge && this.#idleLarge.length < MAX_IDLE_LARGE) {
+      this.#idleLarge.push(buffer);
+    }
+  }
+}

@@ -1,0 +1,35 @@
+import { GatewayError } from "../base/errors.ts";
+import { ProtobufError } from "../buildkit/protobuf-reader.ts";
+import { readSolveRequest, readStatusRef, type SolveRequest } from "../buildkit/solve-request.ts";
+import { headerValue } from "../http2/header-field.ts";
+import type { Call } from "./call.ts";
+
+/** Largest StatusRequest that is read: a ref and nothing else. */
+const MAX_STATUS_BYTES = 64 * 1024;
+
+/** Read a Solve whose body has come. `undefined`: not yet. Throws GatewayError. */
+export function readSolve(call: Call, maxBytes: number): SolveRequest | undefined {
+  return readMessage(call, maxBytes, "limits.solveBytes", readSolveRequest);
+}
+
+/** Read the ref of a Status whose body has come. `undefined`: not yet. Throws GatewayError. */
+export function readStatus(call: Call): string | undefined {
+  return readMessage(call, MAX_STATUS_BYTES, "the largest Status request", readStatusRef);
+}
+
+function readMessage<T>(call: Call, maxBytes: number, setting: string, read: (message: Buffer) => T): T | undefined {
+  const encoding = headerValue(call.fields, "grpc-encoding");
+  const message = call.heldBody?.firstMessage(call.stream, encoding, maxBytes, setting);
+  if (message === undefined) {
+    if (call.isHeldEnded) throw new GatewayError("invalid_request", `${call.kind} request ended inside its message`);
+    return undefined;
+  }
+  try {
+    return read(message);
+  } catch (error) {
+    if (!(error instanceof ProtobufError)) throw error;
+    throw new GatewayError("invalid_request", `cannot read the ${call.kind} request: ${error.message}`, {
+      cause: error,
+    });
+  }
+}

@@ -1,0 +1,110 @@
+import type { Cancel, Clock } from "../base/clock.ts";
+import { ErrorCode } from "../http2/errors.ts";
+import type { ConnectOutcome } from "../routing/routed-call.ts";
+import type { ConnectionHandler, ConnectionLimits } from "./connection-options.ts";
+import type { Dialed } from "./dialer.ts";
+import { FrameConnection } from "./frame-connection.ts";
+import type { Stream } from "./stream.ts";
+import { Transport } from "./transport.ts";
+import type { TurnFlusher } from "./turn-flusher.ts";
+
+/** What a connection to a replica is made of. */
+export interface UpstreamOptions {
+  /** What has begun to connect. */
+  readonly dialed: Dialed;
+  readonly clock: Clock;
+  readonly flusher: TurnFlusher;
+  readonly limits: ConnectionLimits;
+  /** For connecting, TLS and the replica's SETTINGS together. */
+  readonly connectTimeoutMs: number;
+  /** The replica said GOAWAY: open calls may still end, new ones need another connection. */
+  readonly onGoingAway: (reason: string) => void;
+  /** It is over; calls that were open have been told. `isExpected` after a GOAWAY or our own close. */
+  readonly onEnded: (cause: Error, isExpected: boolean) => void;
+}
+
+/** Life of a connection to a replica. Only `ready` accepts calls. */
+type UpstreamState =
+  | { readonly t: "connecting"; readonly resolve: (outcome: ConnectOutcome) => void; readonly cancelTimeout: Cancel }
+  | { readonly t: "ready" }
+  | { readonly t: "goingAway" }
+  | { readonly t: "closed" };
+
+/** One private HTTP/2 connection from one client's connection to one replica. */
+export class UpstreamConnection implements ConnectionHandler {
+  readonly connected: Promise<ConnectOutcome>;
+  readonly #options: UpstreamOptions;
+  readonly #frames: FrameConnection;
+  #state: UpstreamState;
+
+  constructor(options: UpstreamOptions) {
+    this.#options = options;
+    const { stream, reader, openEvent } = options.dialed;
+    const { clock, flusher, limits, connectTimeoutMs } = options;
+    const transport = new Transport(stream, flusher, reader);
+    this.#frames = new FrameConnection({ transport, clock, limits, handler: this });
+    let resolve: (outcome: ConnectOutcome) => void = () => {};
+    this.connected = new Promise((settle) => {
+      resolve = settle;
+    });
+    const cancelTimeout = clock.after(connectTimeoutMs, () => {
+      this.#frames.destroy(new Error(`no HTTP/2 SETTINGS within ${connectTimeoutMs} ms`));
+    });
+    this.#state = { t: "connecting", resolve, cancelTimeout };
+    stream.once("error", (error) => this.#frames.destroy(error));
+    if (openEvent === undefined) this.#frames.start();
+    else stream.once(openEvent, () => this.#frames.start());
+  }
+
+  get isReady(): boolean {
+    return this.#state.t === "ready";
+  }
+
+  /** A new stream; its header list must follow at once. */
+  openStream(): Stream {
+    return this.#frames.openStream();
+  }
+
+  /** Close it; the replica sees its streams cancelled. */
+  close(): void {
+    if (this.#state.t === "closed") return;
+    if (this.#state.t === "ready" || this.#state.t === "connecting") this.#settle({ t: "goingAway" });
+    if (this.#frames.isReady) this.#frames.close(ErrorCode.NO_ERROR, "client has gone");
+    else this.#frames.destroy(new Error("client has gone"));
+  }
+
+  ready(): void {
+    if (this.#state.t !== "connecting") return;
+    const { resolve } = this.#state;
+    this.#settle({ t: "ready" });
+    resolve({ t: "connected" });
+  }
+
+  goingAway(_lastStreamId: number, code: number, debug: string): void {
+    const reason = `GOAWAY ${code}${debug === "" ? "" : ` (${debug})`}`;
+    if (this.#state.t === "connecting") {
+      this.#frames.destroy(new Error(reason));
+      return;
+    }
+    if (this.#state.t !== "ready") return;
+    this.#settle({ t: "goingAway" });
+    this.#options.onGoingAway(reason);
+    this.streamClosed();
+  }
+
+  streamClosed(): void {
+    if (this.#state.t === "goingAway" && this.#frames.openStreams === 0) this.close();
+  }
+
+  ended(cause: Error): void {
+    const before = this.#state;
+    this.#settle({ t: "closed" });
+    if (before.t === "connecting") before.resolve({ t: "failed", reason: cause.message });
+    this.#options.onEnded(cause, before.t !== "ready");
+  }
+
+  #settle(next: UpstreamState): void {
+    if (this.#state.t === "connecting") this.#state.cancelTimeout();
+    this.#state = next;
+  }
+}

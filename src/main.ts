@@ -1,0 +1,11 @@
+#!/usr/bin/env node
+import { runCommandLine } from "./cli/run.ts";
+
+const status = await runCommandLine(process.argv.slice(2), {
+  env: process.env,
+  signals: process,
+  print: (text) => process.stdout.write(text),
+  complain: (text) => process.stderr.write(text),
+});
+// Exit rather than run out: a connection that is slow to close must not keep a stopped gateway alive.
+process.exit(status);

@@ -1,0 +1,67 @@
+import { SETTINGS, type Setting } from "../../src/config/settings.ts";
+
+/** Where the text lives. */
+export const CONFIGURATION_DOC = new URL("../../docs/configuration.md", import.meta.url);
+
+const INTRODUCTION = `<!-- Generated from src/config by test/support/generate-configuration-doc.ts. Change the schema, not this file. -->
+
+# Configuration
+
+Every setting can be given in a YAML file (\`--config gateway.yaml\` or \`BUILDKIT_GATEWAY_CONFIG\`) and as an environment
+variable; the common ones also have a flag. A flag wins over the variable, the variable over the file, the file over the
+default.
+
+\`\`\`yaml
+listen: tcp://0.0.0.0:1234
+replicas:
+  - tcp://10.0.0.7:1234
+  - name: buildkit-1
+    address: tcp://10.0.0.8:1234
+tls:
+  cert: /etc/buildkit-gateway/tls.crt
+  key: /etc/buildkit-gateway/tls.key
+drain:
+  grace: 30m
+limits:
+  solveBytes: 32MiB
+\`\`\`
+
+- A **duration** carries its unit: \`250ms\`, \`30s\`, \`5m\`, \`1h30m\`. A **size** too: \`512B\`, \`16KiB\`, \`64MiB\`, \`1GiB\`.
+- A **list** is a YAML list, a repeated flag, or one text with commas between the items.
+- An **empty** variable counts as not set; an empty section of the file is all defaults.
+- A **file** path is relative to the directory that the gateway is started in.
+- Unknown keys, flags and \`BUILDKIT_GATEWAY_…\` variables are errors. All errors are reported at once, each with its path and
+  where it came from, and the exit status is 2. The variables that Kubernetes sets for a Service of that name
+  (\`BUILDKIT_GATEWAY_SERVICE_HOST\`, \`BUILDKIT_GATEWAY_PORT_…\`) are left alone.
+- The gateway needs at least one of \`replicas\` and \`replicasDns\`. Names and addresses of replicas are unique.
+`;
+
+/** The reference of all settings, one table for each section of the schema. */
+export function configurationDoc(): string {
+  const titles = new Set(SETTINGS.map(titleOf));
+  const tables = [...titles].map((title) =>
+    table(
+      title,
+      SETTINGS.filter((setting) => titleOf(setting) === title),
+    ),
+  );
+  return [INTRODUCTION, ...tables].join("\n");
+}
+
+function titleOf({ keys }: Setting): string {
+  return keys.length === 1 ? "Addresses" : `\`${keys[0]}\``;
+}
+
+function table(title: string, settings: readonly Setting[]): string {
+  const rows = settings.map((setting) => {
+    const { path, typeLabel, isList, defaultText = "–", flag, variable, description } = setting;
+    const ways = [...(flag === undefined ? [] : [flag]), variable].map((way) => `\`${way}\``).join("<br>");
+    return [`\`${path}\``, isList ? `list: ${typeLabel}` : typeLabel, defaultText, ways, description];
+  });
+  const header = ["Setting", "Type", "Default", "Flag and variable", "Meaning"];
+  return `${[`## ${title}`, "", line(header), line(header.map(() => "---")), ...rows.map(line)].join("\n")}\n`;
+}
+
+function line(cells: readonly string[]): string {
+  return `| ${cells.map((cell) => cell.replaceAll("|", "\\|")).join(" | ")} |`;
+}

@@ -1,0 +1,63 @@
+import { silentLog } from "../../src/base/log.ts";
+import type { Discovery } from "../../src/replicas/discovery/discovery.ts";
+import { Fleet } from "../../src/replicas/fleet.ts";
+import type { Endpoint, Replica, ReplicaState } from "../../src/replicas/replica.ts";
+import type { HealthOptions } from "../../src/replicas/replica-monitor.ts";
+import { FakeClock } from "./fake-clock.ts";
+
+/** An endpoint as discovery reports it. */
+export function endpoint(id: string, { address }: Pick<Endpoint, "address">, { isTerminating = false } = {}): Endpoint {
+  return { id, address, isTerminating };
+}
+
+/** A started fleet whose time and endpoints a test decides on. Stop it. */
+export class FleetUnderTest {
+  readonly clock = new FakeClock();
+  readonly fleet: Fleet;
+  #onEndpoints: (endpoints: readonly Endpoint[]) => void = () => {};
+
+  constructor(endpoints: readonly Endpoint[], health: HealthOptions = {}) {
+    const discovery: Discovery = {
+      start: (onEndpoints) => {
+        this.#onEndpoints = onEndpoints;
+        onEndpoints(endpoints);
+        return () => {};
+      },
+    };
+    // Loopback is quick, but a busy machine is not: no check fails by its deadline unless a test wants it.
+    const generous = { timeoutMs: 30_000, ...health };
+    this.fleet = new Fleet({ discovery, clock: this.clock, log: silentLog(), random: () => 0, health: generous });
+    this.fleet.start();
+  }
+
+  /** Discovery reports these endpoints now. */
+  report(...endpoints: Endpoint[]): void {
+    this.#onEndpoints(endpoints);
+  }
+
+  /** Resolves with the replica once it is in that state; time does not move meanwhile. */
+  reaches(id: string, t: ReplicaState["t"]): Promise<Replica> {
+    const replica = this.fleet.replica(id);
+    if (replica?.state.t === t) return Promise.resolve(replica);
+    return new Promise((resolve) => {
+      const cancel = this.fleet.onChange((changed) => {
+        if (changed.id !== id || changed.state.t !== t) return;
+        cancel();
+        resolve(changed);
+      });
+    });
+  }
+
+  /** Why a replica is out. */
+  reason(id: string): string | undefined {
+    const state = this.fleet.replica(id)?.state;
+    return state && "reason" in state ? state.reason : undefined;
+  }
+
+  /** Move time to the next check and resolve when it has been made. */
+  async nextCheck(): Promise<void> {
+    const made = this.clock.nextTimer();
+    this.clock.advance(this.clock.delaysMs[0]!);
+    await made;
+  }
+}

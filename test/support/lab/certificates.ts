@@ -1,0 +1,125 @@
+import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from "node:crypto";
+import { isIPv4, isIPv6 } from "node:net";
+
+/** A certificate and its private key, PEM. */
+export interface IssuedCertificate {
+  readonly cert: string;
+  readonly key: string;
+}
+
+/** What a certificate is for. */
+export interface CertificateOptions {
+  /** The subject's common name. */
+  readonly commonName: string;
+  /** DNS names and IP addresses it is valid for. */
+  readonly names?: readonly string[];
+  /** Start and end of its life. Default: an hour ago, and a day from now. */
+  readonly notBefore?: Date;
+  readonly notAfter?: Date;
+}
+
+/** A private certificate authority (P-256) for tests: Node can read certificates but not make them. */
+export class TestAuthority {
+  /** Its self-signed certificate, PEM. */
+  readonly cert: string;
+  readonly #name: Buffer;
+  readonly #key: KeyObject;
+
+  constructor(commonName = "test authority") {
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    this.#name = distinguishedName(commonName);
+    this.#key = privateKey;
+    this.cert = this.#sign({ commonName }, privateKey, true);
+  }
+
+  /** Issue a certificate for servers and clients alike. */
+  issue(options: CertificateOptions): IssuedCertificate {
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    return {
+      cert: this.#sign(options, privateKey, false),
+      key: privateKey.export({ type: "pkcs8", format: "pem" }) as string,
+    };
+  }
+
+  /** A certificate's DER encoding (RFC 5280 section 4.1), signed, as PEM. */
+  #sign(options: CertificateOptions, subjectKey: KeyObject, isAuthority: boolean): string {
+    const now = Date.now();
+    const body = sequence(
+      tagged(0xa0, integer(Buffer.from([2]))),
+      integer(Buffer.concat([Buffer.from([1]), randomBytes(15)])),
+      ECDSA_WITH_SHA256,
+      this.#name,
+      sequence(
+        time(options.notBefore ?? new Date(now - 3_600_000)),
+        time(options.notAfter ?? new Date(now + 86_400_000)),
+      ),
+      distinguishedName(options.commonName),
+      createPublicKey(subjectKey).export({ type: "spki", format: "der" }),
+      tagged(0xa3, sequence(...extensions(options, isAuthority))),
+    );
+    const signature = sign("sha256", body, this.#key);
+    const der = sequence(body, ECDSA_WITH_SHA256, bitString(signature));
+    const lines = der.toString("base64").match(/.{1,64}/g)!;
+    return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
+  }
+}
+
+function extensions(options: CertificateOptions, isAuthority: boolean): Buffer[] {
+  if (isAuthority) return [extension("551d13", sequence(tagged(0x01, Buffer.from([0xff]))), true)];
+  const names = (options.names ?? []).map((name) =>
+    isIPv4(name) || isIPv6(name) ? tagged(0x87, ipBytes(name)) : tagged(0x82, Buffer.from(name, "ascii")),
+  );
+  return [
+    // serverAuth and clientAuth
+    extension("551d25", sequence(oid("2b06010505070301"), oid("2b06010505070302"))),
+    ...(names.length > 0 ? [extension("551d11", sequence(...names))] : []),
+  ];
+}
+
+const ECDSA_WITH_SHA256 = sequence(oid("2a8648ce3d040302"));
+
+function tagged(tag: number, ...parts: readonly Buffer[]): Buffer {
+  const content = Buffer.concat(parts);
+  const { length } = content;
+  const head = length < 0x80 ? [length] : length < 0x100 ? [0x81, length] : [0x82, length >> 8, length & 0xff];
+  return Buffer.concat([Buffer.from([tag, ...head]), content]);
+}
+
+function sequence(...parts: readonly Buffer[]): Buffer {
+  return tagged(0x30, ...parts);
+}
+
+function oid(hex: string): Buffer {
+  return tagged(0x06, Buffer.from(hex, "hex"));
+}
+
+function integer(bytes: Buffer): Buffer {
+  return tagged(0x02, bytes);
+}
+
+function bitString(bytes: Buffer): Buffer {
+  return tagged(0x03, Buffer.from([0]), bytes);
+}
+
+function extension(oidHex: string, value: Buffer, isCritical = false): Buffer {
+  const critical = isCritical ? [tagged(0x01, Buffer.from([0xff]))] : [];
+  return sequence(oid(oidHex), ...critical, tagged(0x04, value));
+}
+
+function distinguishedName(commonName: string): Buffer {
+  return sequence(tagged(0x31, sequence(oid("550403"), tagged(0x0c, Buffer.from(commonName, "utf8")))));
+}
+
+/** UTCTime, as RFC 5280 section 4.1.2.5 wants it until 2049. */
+function time(date: Date): Buffer {
+  return tagged(0x17, Buffer.from(date.toISOString().replace(/^\d\d|[-:T]|\.\d+/g, ""), "ascii"));
+}
+
+function ipBytes(address: string): Buffer {
+  if (isIPv4(address)) return Buffer.from(address.split(".").map(Number));
+  const [head = "", tail = ""] = address.split("::");
+  const groups = (text: string) => text.split(":").filter((group) => group !== "");
+  const missing = 8 - groups(head).length - groups(tail).length;
+  const all = [...groups(head), ...Array.from({ length: missing }, () => "0"), ...groups(tail)];
+  return Buffer.from(all.map((group) => group.padStart(4, "0")).join(""), "hex");
+}

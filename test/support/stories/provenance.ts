@@ -1,0 +1,89 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect } from "vitest";
+import { mustRun } from "../lab/command.ts";
+import { BUILDX_VERSIONS } from "../lab/tools.ts";
+import { makeBuildContext } from "./build-context.ts";
+import { ImageArchive } from "./image-archive.ts";
+import type { Story } from "./story.ts";
+
+interface Statement {
+  readonly predicateType: string;
+  readonly predicate: Provenance;
+}
+
+interface Provenance {
+  readonly buildType?: string;
+  readonly buildConfig?: { readonly llbDefinition?: readonly unknown[] };
+  readonly buildDefinition?: {
+    readonly buildType: string;
+    readonly internalParameters?: Provenance["buildConfig"] & object;
+  };
+  readonly [other: string]: unknown;
+}
+
+/** Full provenance, in the image and in the metadata file, of a context that is a git checkout. */
+export const PROVENANCE_STORY: Story = {
+  name: "a build carries full provenance",
+  versions: BUILDX_VERSIONS,
+  async run({ buildx, newFolder, busybox }) {
+    const folder = await makeBuildContext({ newFolder, busybox }, "RUN --network=none echo made >/made\n");
+    await makeGitCheckout(folder, buildx.env);
+    const scratch = await newFolder();
+    const [dest, metadataFile] = [join(scratch, "image.tar"), join(scratch, "metadata.json")];
+    await buildx.mustRun(
+      [
+        "build",
+        "--no-cache",
+        "--provenance=mode=max",
+        `--metadata-file=${metadataFile}`,
+        `--output=type=oci,dest=${dest}`,
+        folder,
+      ],
+      { cwd: folder },
+    );
+    const archive = await ImageArchive.unpack(dest, await newFolder());
+    const attestation = (await archive.manifests()).find(({ attests }) => attests === "attestation-manifest");
+    const statement = attestation && (await archive.blob<Statement>(attestation.layers[0]!.digest));
+    const metadata = JSON.parse(await readFile(metadataFile, "utf8"));
+    const vcs = JSON.stringify(statement?.predicate).match(/"vcs":(\{[^}]*\})/)?.[1];
+    return {
+      metadataKeys: Object.keys(metadata).sort(),
+      hasBuildRef: /^lab\/lab0\/\w+$/.test(metadata["buildx.build.ref"]),
+      predicateType: statement?.predicateType,
+      predicateKeys: Object.keys(statement?.predicate ?? {}).sort(),
+      buildType: statement?.predicate.buildType ?? statement?.predicate.buildDefinition?.buildType,
+      steps: llbSteps(statement?.predicate),
+      vcs: vcs === undefined ? null : JSON.parse(vcs),
+    };
+  },
+  expected: {
+    metadataKeys: expect.arrayContaining(["buildx.build.ref", "containerimage.digest"]),
+    hasBuildRef: true,
+    predicateType: expect.stringMatching(/^https:\/\/slsa\.dev\/provenance\//),
+    predicateKeys: expect.any(Array),
+    buildType: expect.stringContaining("buildkit"),
+    steps: expect.toSatisfy((count: number) => count > 0),
+    vcs: expect.objectContaining({ source: "https://git.invalid/acme/app.git", "localdir:context": "." }),
+  },
+};
+
+function llbSteps(provenance: Provenance | undefined): number {
+  const config = provenance?.buildConfig ?? provenance?.buildDefinition?.internalParameters;
+  const buildConfig = (config as { buildConfig?: Provenance["buildConfig"] } | undefined)?.buildConfig ?? config;
+  return buildConfig?.llbDefinition?.length ?? 0;
+}
+
+/** Make a folder a git checkout of one commit, whose id is the same for the same files. */
+async function makeGitCheckout(folder: string, env: Readonly<Record<string, string>>): Promise<void> {
+  const date = "2020-09-13T12:26:40Z";
+  const git = (...args: string[]) =>
+    mustRun("git", ["-c", "user.name=Story", "-c", "user.email=story@example.invalid", ...args], {
+      cwd: folder,
+      env: { ...env, GIT_AUTHOR_DATE: date, GIT_COMMITTER_DATE: date, GIT_CONFIG_NOSYSTEM: "1" },
+    });
+  await git("init", "--quiet", "--initial-branch=main");
+  await git("remote", "add", "origin", "https://git.invalid/acme/app.git");
+  await git("add", ".");
+  await git("commit", "--quiet", "--message=one");
+}

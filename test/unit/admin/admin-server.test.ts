@@ -1,0 +1,156 @@
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { request as httpRequest, type IncomingMessage } from "node:http";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { text } from "node:stream/consumers";
+import { describe, expect, onTestFinished, test } from "vitest";
+import { AdminServer } from "../../../src/admin/admin-server.ts";
+import { probeRoutes, type Readiness } from "../../../src/admin/probes.ts";
+import { type AdminRoutes, respondText } from "../../../src/admin/routes.ts";
+import { silentLog } from "../../../src/base/log.ts";
+
+const LOOPBACK = { t: "tcp", host: "127.0.0.1", port: 0 } as const;
+
+/** A server on a free port, and the way to ask it. */
+async function serve(routes: AdminRoutes) {
+  const server = new AdminServer({ routes, log: silentLog() });
+  onTestFinished(() => server.close());
+  const address = await server.listen(LOOPBACK);
+  if (address.t !== "tcp") throw new Error("not a TCP address");
+  const { port } = address;
+  const ask = async (path: string, method = "GET", headers: Record<string, string> = {}) => {
+    const request = httpRequest({ host: "127.0.0.1", port, path, method, headers, agent: false }).end();
+    const [response] = (await once(request, "response")) as [IncomingMessage];
+    return { status: response.statusCode, headers: response.headers, body: await text(response) };
+  };
+  return { server, port, ask };
+}
+
+function serveProbes(readiness: () => Readiness = () => ({ t: "ready" })) {
+  return serve(probeRoutes(readiness));
+}
+
+test("/healthz is 200 whatever readiness says", async () => {
+  const { ask } = await serveProbes(() => ({ t: "not_ready", reason: "no healthy replica" }));
+  expect(await ask("/healthz")).toMatchObject({ status: 200, body: "ok\n" });
+});
+
+test("/readyz follows readiness, and says why not", async () => {
+  let readiness: Readiness = { t: "not_ready", reason: "no healthy replica: a:1 (connecting)" };
+  const { ask } = await serveProbes(() => readiness);
+  expect(await ask("/readyz")).toMatchObject({ status: 503, body: "no healthy replica: a:1 (connecting)\n" });
+  readiness = { t: "ready" };
+  expect(await ask("/readyz")).toMatchObject({ status: 200, body: "ready\n" });
+});
+
+test("HEAD is answered as GET without the body, and a query does not matter", async () => {
+  const { ask } = await serveProbes();
+  expect(await ask("/healthz?verbose", "HEAD")).toMatchObject({
+    status: 200,
+    body: "",
+    headers: { "content-length": "3", "cache-control": "no-store" },
+  });
+});
+
+test.each(["/", "/healthz/", "//healthz", "/Healthz", "/healthz%20", "/../healthz", "/__proto__", "/constructor"])(
+  "%s is no path of this port, and the answer lists those that are",
+  async (path) => {
+    const { ask } = await serveProbes();
+    expect(await ask(path)).toMatchObject({
+      status: 404,
+      body: "no such path; this port serves:\n/healthz\n/readyz\n",
+    });
+  },
+);
+
+test("another method is refused with those that are taken", async () => {
+  const { ask } = await serveProbes();
+  expect(await ask("/healthz", "POST")).toMatchObject({ status: 405, headers: { allow: "GET, HEAD" } });
+});
+
+describe("a route that fails", () => {
+  const routes: AdminRoutes = {
+    "/throws": {
+      methods: ["GET"],
+      handle: () => {
+        throw new Error("secret");
+      },
+    },
+    "/rejects": { methods: ["GET"], handle: () => Promise.reject(new Error("secret")) },
+    "/begins": {
+      methods: ["GET"],
+      handle: (_request, response) => {
+        response.writeHead(200).flushHeaders();
+        throw new Error("secret");
+      },
+    },
+    "/works": { methods: ["GET"], handle: (_request, response) => respondText(response, 200, "fine") },
+  };
+
+  test.each(["/throws", "/rejects"])("%s is a 500 that gives nothing away", async (path) => {
+    const { ask } = await serve(routes);
+    expect(await ask(path)).toMatchObject({ status: 500, body: "internal error, see the log\n" });
+    expect(await ask("/works")).toMatchObject({ status: 200, body: "fine\n" });
+  });
+
+  test("after it has begun to answer has its connection cut", async () => {
+    const { ask } = await serve(routes);
+    await expect(ask("/begins")).rejects.toThrow();
+    expect(await ask("/works")).toMatchObject({ status: 200 });
+  });
+});
+
+test("headers beyond 16 KiB are refused", async () => {
+  const { ask } = await serveProbes();
+  expect((await ask("/healthz", "GET", { "x-large": "x".repeat(17_000) })).status).toBe(431);
+});
+
+test("what is not HTTP is refused and harms nobody", async () => {
+  const { ask, port } = await serveProbes();
+  const socket = connect(port, "127.0.0.1").setEncoding("latin1");
+  socket.write("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+  expect(await text(socket)).toMatch(/^HTTP\/1\.1 400 /);
+  expect((await ask("/healthz")).status).toBe(200);
+});
+
+/** Resolves when a socket has ended, be it by a reset. */
+function closeOf(socket: Socket): Promise<void> {
+  return new Promise((resolve) => socket.on("error", () => {}).once("close", () => resolve()));
+}
+
+test("closing cuts idle and unfinished connections and frees the port", async () => {
+  const { server, port } = await serveProbes();
+  const idle = connect(port, "127.0.0.1");
+  const unfinished = connect(port, "127.0.0.1");
+  onTestFinished(() => void [idle, unfinished].map((socket) => socket.destroy()));
+  await Promise.all([once(idle, "connect"), once(unfinished, "connect")]);
+  unfinished.write("GET /healthz HTTP/1.1\r\nHost: x\r\n");
+  const closed = Promise.all([idle, unfinished].map(closeOf));
+  await server.close();
+  await closed;
+  await server.close();
+  const again = new AdminServer({ routes: {}, log: silentLog() });
+  onTestFinished(() => again.close());
+  expect(await again.listen({ ...LOOPBACK, port })).toEqual({ ...LOOPBACK, port });
+});
+
+test("a port in use rejects with Node's error", async () => {
+  const { port } = await serveProbes();
+  const second = new AdminServer({ routes: {}, log: silentLog() });
+  await expect(second.listen({ ...LOOPBACK, port })).rejects.toMatchObject({ code: "EADDRINUSE" });
+  await second.close();
+});
+
+test("a unix socket is served and its file removed", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "admin-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const address = { t: "unix", path: join(folder, "admin.sock") } as const;
+  const server = new AdminServer({ routes: probeRoutes(() => ({ t: "ready" })), log: silentLog() });
+  onTestFinished(() => server.close());
+  expect(await server.listen(address)).toEqual(address);
+  const request = httpRequest({ socketPath: address.path, path: "/readyz", agent: false }).end();
+  const [response] = (await once(request, "response")) as [IncomingMessage];
+  expect(await text(response)).toBe("ready\n");
+});

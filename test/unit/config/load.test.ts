@@ -1,0 +1,193 @@
+import { describe, expect, test } from "vitest";
+import { loadConfig } from "../../../src/config/load.ts";
+import { formatProblem } from "../../../src/config/problem.ts";
+import type { Config } from "../../../src/config/schema.ts";
+
+interface Given {
+  argv?: string[];
+  env?: Record<string, string>;
+  /** What the file called gateway.yaml says; `--config` is added for it. */
+  file?: string;
+}
+
+function load({ argv = [], env = {}, file }: Given) {
+  return loadConfig({
+    argv: file === undefined ? argv : [...argv, "--config", "gateway.yaml"],
+    env,
+    readFile: () => Buffer.from(file ?? ""),
+  });
+}
+
+function configOf(given: Given): Config {
+  const result = load(given);
+  if (result.t === "invalid") throw new Error(result.problems.map(formatProblem).join("\n"));
+  return result.config;
+}
+
+function problemsOf(given: Given): string[] {
+  const result = load(given);
+  return result.t === "invalid" ? result.problems.map(formatProblem) : [];
+}
+
+const REPLICA = ["--replica", "tcp://a:1"];
+
+describe("defaults", () => {
+  test("one replica is all that has to be given", () => {
+    expect(configOf({ argv: REPLICA })).toEqual({
+      listen: [{ t: "tcp", host: "0.0.0.0", port: 1234 }],
+      replicas: [{ name: "a:1", address: { t: "tcp", host: "a", port: 1 } }],
+      replicasDns: [],
+      tls: { mode: "off" },
+      replicaTls: { enabled: false },
+      admin: { listen: { t: "tcp", host: "127.0.0.1", port: 6060 } },
+      log: { level: "info" },
+      drain: { grace: 3_600_000 },
+      placement: { affinity: ["repository", "image", "sharedkey"], loadFactor: 1.25, loadFloor: 4 },
+      health: { interval: 5_000, timeout: 2_000, failures: 2 },
+      limits: {
+        connections: 20_000,
+        handshakeTimeout: 10_000,
+        connectTimeout: 5_000,
+        streams: 100_000,
+        headerListBytes: 1_048_576,
+        replicaHeaderListBytes: 16_777_216,
+        solveBytes: 67_108_864,
+        heldBytes: 134_217_728,
+        heldStreams: 10_000,
+        backlogBytes: 4_194_304,
+        controlFramesPerSecond: 10_000,
+        resetsPerSecond: 2_000,
+      },
+    });
+  });
+
+  test("no replica and no config is one problem that says what to give", () => {
+    expect(problemsOf({})).toEqual([
+      "no replica given: use --replica tcp://host:port, --replicas-dns name:port or --config gateway.yaml",
+    ]);
+  });
+
+  test("a DNS name is enough", () => {
+    expect(configOf({ argv: ["--replicas-dns", "buildkit.ci:1234"] }).replicasDns).toEqual([
+      { name: "buildkit.ci", port: 1234 },
+    ]);
+  });
+
+  test("an empty file and empty sections are all defaults", () => {
+    expect(configOf({ argv: REPLICA, file: "" })).toEqual(configOf({ argv: REPLICA }));
+    expect(configOf({ argv: REPLICA, file: "tls:\nlimits:\nhealth: {}\n" })).toEqual(configOf({ argv: REPLICA }));
+  });
+});
+
+describe("precedence", () => {
+  const file = "drain: { grace: 1m }\nreplicas: [tcp://file:1]\n";
+  const env = { BUILDKIT_GATEWAY_DRAIN_GRACE: "2m", BUILDKIT_GATEWAY_REPLICAS: "tcp://env:1,tcp://env:2" };
+
+  test("a file wins over the default", () => {
+    expect(configOf({ file }).drain.grace).toBe(60_000);
+  });
+
+  test("a variable wins over the file, and replaces a list whole", () => {
+    const config = configOf({ file, env });
+    expect(config.drain.grace).toBe(120_000);
+    expect(config.replicas.map(({ name }) => name)).toEqual(["env:1", "env:2"]);
+  });
+
+  test("a flag wins over the variable", () => {
+    const config = configOf({
+      file,
+      env,
+      argv: ["--grace", "3m", "--replica", "tcp://flag:1", "--replica=x=tcp://flag:2"],
+    });
+    expect(config.drain.grace).toBe(180_000);
+    expect(config.replicas.map(({ name }) => name)).toEqual(["flag:1", "x"]);
+  });
+
+  test("a flag beside a file leaves the rest of the section alone", () => {
+    const config = configOf({ file: "placement: { loadFloor: 9 }", argv: [...REPLICA, "--load-factor", "2"] });
+    expect(config.placement).toMatchObject({ loadFloor: 9, loadFactor: 2 });
+  });
+
+  test("a variable names the file where no flag does", () => {
+    const read: string[] = [];
+    const readFile = (path: string) => {
+      read.push(path);
+      return Buffer.from("replicas: tcp://a:1");
+    };
+    const env = { BUILDKIT_GATEWAY_CONFIG: "from-env.yaml" };
+    expect(loadConfig({ argv: [], env, readFile }).t).toBe("loaded");
+    expect(loadConfig({ argv: ["--config", "from-flag.yaml"], env, readFile }).t).toBe("loaded");
+    expect(read).toEqual(["from-env.yaml", "from-flag.yaml"]);
+  });
+
+  test("an empty variable counts as not set", () => {
+    expect(configOf({ argv: REPLICA, env: { BUILDKIT_GATEWAY_DRAIN_GRACE: "" } }).drain.grace).toBe(3_600_000);
+  });
+});
+
+describe("problems", () => {
+  test("all are reported at once, each with its path and where it came from", () => {
+    const problems = problemsOf({
+      argv: ["--listen", "1234", "--replica", "tcp://a:1", "--replica", "tcp://:0"],
+      env: { BUILDKIT_GATEWAY_HEALTH_FAILURES: "two", BUILDKIT_GATEWAY_HELTH_TIMEOUT: "1s" },
+      file: "drain:\n  grace: 300\n  grece: 1h\nlimits: 5\nlog: { level: loud }\n",
+    });
+    expect(problems).toEqual([
+      "BUILDKIT_GATEWAY_HELTH_TIMEOUT: unknown variable (did you mean BUILDKIT_GATEWAY_HEALTH_TIMEOUT?)",
+      'listen[0] (--listen): not an address: "1234" (write tcp://host:port or unix:///path)',
+      'replicas[1].address (--replica): no host to connect to: "tcp://:0"',
+      'log.level (gateway.yaml:5): not one of fatal, error, warn, info, debug, trace, silent: "loud"',
+      'drain.grace (gateway.yaml:2): not a duration: "300" (write 250ms, 30s, 5m or 1h)',
+      "drain.grece (gateway.yaml:3): unknown key (did you mean grace?)",
+      'health.failures (BUILDKIT_GATEWAY_HEALTH_FAILURES): not a whole number: "two"',
+      "limits (gateway.yaml:4): not a section (write its keys below it, indented)",
+    ]);
+  });
+
+  test.each([
+    [["--grase", "1h"], "--grase: unknown flag (did you mean --grace?)"],
+    [["--replicas=tcp://a:1"], "--replicas: unknown flag (did you mean --replica?)"],
+    [["-x"], "-x: unknown flag"],
+    [["--listen"], "--listen: needs a value"],
+    [["--listen", "--grace=1h"], "--listen: needs a value"],
+    [["--grace="], "--grace: needs a value"],
+    [["--grace", "1h", "--grace", "2h"], "--grace: is given twice"],
+    [["tcp://b:1"], 'unexpected argument: "tcp://b:1"'],
+  ])("the command line %j", (argv, problem) => {
+    expect(problemsOf({ argv: [...REPLICA, ...argv] })).toEqual([problem]);
+  });
+
+  test("a mistyped --replica is not followed by a complaint about no replicas", () => {
+    expect(problemsOf({ argv: ["--replcia", "tcp://a:1"] })).toEqual([
+      "--replcia: unknown flag (did you mean --replica?)",
+    ]);
+  });
+
+  test("the variables that Kubernetes sets for a Service of our name are left alone", () => {
+    const env = {
+      BUILDKIT_GATEWAY_SERVICE_HOST: "10.0.0.1",
+      BUILDKIT_GATEWAY_SERVICE_PORT: "1234",
+      BUILDKIT_GATEWAY_SERVICE_PORT_GRPC: "1234",
+      BUILDKIT_GATEWAY_PORT: "tcp://10.0.0.1:1234",
+      BUILDKIT_GATEWAY_PORT_1234_TCP: "tcp://10.0.0.1:1234",
+      BUILDKIT_GATEWAY_PORT_1234_TCP_PROTO: "tcp",
+      BUILDKIT_GATEWAY_PORT_1234_TCP_ADDR: "10.0.0.1",
+      BUILDKIT_GATEWAY_ADMIN_SERVICE_HOST: "10.0.0.2",
+      BUILDKIT_GATEWAY_ADMIN_PORT_6060_TCP_PORT: "6060",
+    };
+    expect(problemsOf({ argv: REPLICA, env })).toEqual([]);
+  });
+
+  test("a message that quotes something very long is cut, and stays on one line", () => {
+    const [problem] = problemsOf({ argv: [...REPLICA, "--grace", `${"9\n".repeat(5_000)}`] });
+    expect(problem).toMatch(/^drain\.grace \(--grace\): not a duration: "9/);
+    expect(problem!.length).toBeLessThan(400);
+    expect(problem).not.toContain("\n");
+  });
+
+  test("a section that a file gives as a value is reported even when a variable sets a key of it", () => {
+    expect(problemsOf({ argv: REPLICA, file: "drain: 5", env: { BUILDKIT_GATEWAY_DRAIN_GRACE: "1m" } })).toEqual([
+      "drain (gateway.yaml:1): not a section (write its keys below it, indented)",
+    ]);
+  });
+});
