@@ -1,5 +1,11 @@
 import { type ServiceError, status } from "@grpc/grpc-js";
 
+/** What grpc-js says of a peer that is no gRPC server, in plainer words. Nothing depends on them. */
+const PLAIN_WORDS: Readonly<Record<string, string>> = {
+  "Protocol error": "it does not speak HTTP/2",
+  "Failed to connect": "it closes the connection before it speaks HTTP/2",
+};
+
 /**
  * Why a call of ours failed, for people: `connect ECONNREFUSED 10.0.0.7:1234`.
  * `timeoutMs` is the deadline that the call had.
@@ -10,5 +16,5 @@ export function failureText(error: Error, timeoutMs: number): string {
   if (details === undefined) return error.message;
   // What grpc-js wraps around the reason: "No connection established. Last error: Error: … (time). Resolution note: ".
   const [, reason] = /Last error: (?:Error: )?(.*?)(?: \(\d{4}-[^)]*\))?\. Resolution note:/s.exec(details) ?? [];
-  return reason ?? (details || error.message);
+  return PLAIN_WORDS[reason ?? ""] ?? reason ?? (details || error.message);
 }

@@ -100,7 +100,7 @@ export class Facade {
   #facts() {
     const { fleet } = this.#options;
     const facts = fleet.representative();
-    if (!facts) throw new GatewayError("no_replica", fleet.describe());
+    if (!facts) throw new GatewayError("no_replica", `no replica has answered yet: ${fleet.describe()}`);
     return facts;
   }
 }

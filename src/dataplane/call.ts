@@ -15,20 +15,24 @@ import { UpstreamSide } from "./upstream-side.ts";
 export interface CallOptions {
   readonly kind: RpcKind;
   readonly path: string;
-  readonly client: RoutedClient;
   readonly arrival: number;
   readonly stream: Stream;
   /** The request's header list, sent on unchanged. */
   readonly fields: readonly HeaderField[];
   readonly held: HeldBytes;
+  readonly owner: CallOwner;
+}
+
+/** Who a call belongs to: its client's connection. */
+export interface CallOwner extends RoutedClient {
   /** Send the call to a replica, connecting where that is needed. */
-  readonly onRelease: (call: Call, replicaId: string) => void;
+  releaseCall(call: Call, replicaId: string): void;
   /** More of a held body has come, or its end. May throw GatewayError, which answers the call. */
-  readonly onHeldData: (call: Call) => void;
+  heldDataCame(call: Call): void;
   /** Its replica's connection is gone while the call was open. */
-  readonly onLost: (call: Call, error: Error) => void;
+  callLost(call: Call, error: Error): void;
   /** It is over. Called once. */
-  readonly onClosed: (call: Call) => void;
+  callClosed(call: Call): void;
 }
 
 /** Fields of a response's beginning, which trailers must not repeat. */
@@ -52,7 +56,7 @@ type CallState =
 export class Call implements RoutedCall, StreamReceiver {
   readonly kind: RpcKind;
   readonly path: string;
-  readonly client: RoutedClient;
+  readonly client: CallOwner;
   readonly arrival: number;
   readonly stream: Stream;
   readonly fields: readonly HeaderField[];
@@ -60,7 +64,6 @@ export class Call implements RoutedCall, StreamReceiver {
   isRouted = false;
   /** The replica it was joined to; empty before. */
   replicaId = "";
-  readonly #options: CallOptions;
   #state: CallState;
   /** Stops what runs while the call is held. */
   #cancelHold: Cancel | undefined;
@@ -70,14 +73,13 @@ export class Call implements RoutedCall, StreamReceiver {
   #filterDown: TunnelFilter | undefined;
 
   constructor(options: CallOptions) {
-    const { kind, path, client, arrival, stream, fields } = options;
+    const { kind, path, owner, arrival, stream, fields } = options;
     this.kind = kind;
     this.path = path;
-    this.client = client;
+    this.client = owner;
     this.arrival = arrival;
     this.stream = stream;
     this.fields = fields;
-    this.#options = options;
     this.#state = { t: "held", body: new HeldBody(options.held), isEnded: false };
     stream.receiver = this;
   }
@@ -106,7 +108,7 @@ export class Call implements RoutedCall, StreamReceiver {
   }
 
   release(replicaId: string): void {
-    if (this.#state.t === "held") this.#options.onRelease(this, replicaId);
+    if (this.#state.t === "held") this.client.releaseCall(this, replicaId);
   }
 
   /** Join the call to a new stream of its replica's. */
@@ -162,7 +164,7 @@ export class Call implements RoutedCall, StreamReceiver {
     if (stream.isQueueEmpty) stream.reset(ErrorCode.NO_ERROR);
   }
 
-  headers(fields: HeaderField[], isEndOfStream: boolean): void {
+  headers(fields: readonly HeaderField[], isEndOfStream: boolean): void {
     if (this.#state.t === "joined") this.#state.upstream.sendHeaders(fields, isEndOfStream);
     // Trailers of a request that is still held: gRPC has none, so only their end matters.
     else this.data(Buffer.alloc(0), isEndOfStream);
@@ -176,7 +178,7 @@ export class Call implements RoutedCall, StreamReceiver {
       state.isEnded ||= isEndOfStream;
       try {
         if (bytes.length > 0) state.body.add(bytes);
-        this.#options.onHeldData(this);
+        this.client.heldDataCame(this);
       } catch (error) {
         if (!(error instanceof GatewayError)) throw error;
         this.#respond(errorTrailers(error));
@@ -214,7 +216,7 @@ export class Call implements RoutedCall, StreamReceiver {
   }
 
   /** A header list of the replica's. */
-  headersDown(fields: HeaderField[], isEndOfStream: boolean): void {
+  headersDown(fields: readonly HeaderField[], isEndOfStream: boolean): void {
     if (!this.stream.hasSentHeaders || fields[0]?.name !== ":status") this.stream.sendHeaders(fields, isEndOfStream);
     // Where the gateway has begun the response, the replica's own beginning is not news, only its end.
     else if (isEndOfStream)
@@ -251,7 +253,7 @@ export class Call implements RoutedCall, StreamReceiver {
 
   /** The replica's connection is gone. */
   upstreamLost(error: Error): void {
-    this.#options.onLost(this, error);
+    this.client.callLost(this, error);
   }
 
   closed(): void {
@@ -260,7 +262,7 @@ export class Call implements RoutedCall, StreamReceiver {
     this.#stopHold();
     if (state.t === "held") state.body.take();
     this.#state = { t: "closed" };
-    this.#options.onClosed(this);
+    this.client.callClosed(this);
   }
 
   #stopHold(): void {

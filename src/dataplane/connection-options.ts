@@ -32,7 +32,7 @@ export interface ConnectionHandler {
 /** Server side: who takes requests. */
 export interface RequestHandler {
   /** A request has begun. Set `stream.receiver` before returning. */
-  requestOpened(stream: Stream, fields: HeaderField[], isEndOfStream: boolean): void;
+  requestOpened(stream: Stream, fields: readonly HeaderField[], isEndOfStream: boolean): void;
   /** A request whose header list is over the limit; its fields are not known. */
   requestTooLarge(stream: Stream, listBytes: number): void;
 }

@@ -1,10 +1,10 @@
-import { connect as connectTcp, isIP, type Socket, type TcpNetConnectOpts } from "node:net";
+import { connect as connectTcp, isIP, type TcpNetConnectOpts } from "node:net";
 import type { Duplex } from "node:stream";
-import { connect as connectTls } from "node:tls";
+import { type ConnectionOptions, checkServerIdentity, connect as connectTls } from "node:tls";
 import type { Address } from "../base/address.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
 import type { ReadBufferPool } from "./read-buffers.ts";
-import { ReusedBufferReader } from "./socket-reader.ts";
+import { type OnReadOption, ReusedBufferReader } from "./socket-reader.ts";
 
 /** A stream that is being opened, and how it is read. */
 export interface Dialed {
@@ -22,8 +22,8 @@ export interface Dialed {
  * taken at its word, as buildx does.
  */
 export function dial(address: Address, tls: TlsMaterial | undefined, buffers: ReadBufferPool): Dialed {
+  const reader = new ReusedBufferReader(buffers);
   if (!tls) {
-    const reader = new ReusedBufferReader(buffers);
     const socket = connectTcp({ ...target(address), onread: reader.option } as TcpNetConnectOpts);
     socket.setNoDelay(true);
     return { stream: socket, reader, openEvent: "connect" };
@@ -31,19 +31,21 @@ export function dial(address: Address, tls: TlsMaterial | undefined, buffers: Re
   const host = address.t === "tcp" ? address.host : "localhost";
   const name = tls.servername ?? host;
   const { ca, cert, key } = tls;
-  const socket: Socket = connectTls({
+  const options: ConnectionOptions & { readonly onread: OnReadOption } = {
     ...target(address),
     ...(ca && { ca }),
     ...(cert && { cert }),
     ...(key && { key }),
+    // An IP address may not be sent as a server name (RFC 6066 §3), but is what the certificate is checked for.
     ...(isIP(name) === 0 && { servername: name }),
-    ...(tls.servername !== undefined && { host: name }),
-    ...target(address),
+    checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),
     ALPNProtocols: ["h2"],
     minVersion: "TLSv1.2",
-  });
+    onread: reader.option,
+  };
+  const socket = connectTls(options);
   socket.setNoDelay(true);
-  return { stream: socket, reader: undefined, openEvent: "secureConnect" };
+  return { stream: socket, reader, openEvent: "secureConnect" };
 }
 
 function target(address: Address): { host: string; port: number } | { path: string } {

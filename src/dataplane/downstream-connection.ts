@@ -5,9 +5,9 @@ import { ErrorCode } from "../http2/errors.ts";
 import { errorTrailers, field, responseHeaders } from "../http2/grpc-status.ts";
 import { type HeaderField, headerValue } from "../http2/header-field.ts";
 import type { BuildGroups } from "../routing/build-groups.ts";
-import type { ConnectOutcome, RoutedClient } from "../routing/routed-call.ts";
+import type { ConnectOutcome } from "../routing/routed-call.ts";
 import { BRIDGE_PING, rpcKind } from "../routing/rpc-table.ts";
-import { Call } from "./call.ts";
+import { Call, type CallOwner } from "./call.ts";
 import type { ConnectionHandler, ConnectionLimits, RequestHandler } from "./connection-options.ts";
 import type { Dialed } from "./dialer.ts";
 import { FrameConnection } from "./frame-connection.ts";
@@ -64,7 +64,7 @@ export interface DownstreamLimits {
 let arrivals = 0;
 
 /** One client's connection: takes its calls, and gives each to whom the router says. */
-export class DownstreamConnection implements RoutedClient, ConnectionHandler, RequestHandler {
+export class DownstreamConnection implements CallOwner, ConnectionHandler, RequestHandler {
   readonly #services: DownstreamServices;
   readonly #frames: FrameConnection;
   readonly #upstreams = new Map<string, UpstreamConnection>();
@@ -131,7 +131,7 @@ export class DownstreamConnection implements RoutedClient, ConnectionHandler, Re
     refuse(stream, [...responseHeaders(), ...errorTrailers(new GatewayError("limit_exceeded", text))]);
   }
 
-  requestOpened(stream: Stream, fields: HeaderField[], isEndOfStream: boolean): void {
+  requestOpened(stream: Stream, fields: readonly HeaderField[], isEndOfStream: boolean): void {
     const refusal = this.#refusal(fields);
     if (refusal) {
       refuse(stream, refusal);
@@ -141,15 +141,11 @@ export class DownstreamConnection implements RoutedClient, ConnectionHandler, Re
     const call = new Call({
       kind: rpcKind(path, this.#services.facadePaths),
       path,
-      client: this,
+      owner: this,
       arrival: arrivals++,
       stream,
       fields,
       held: this.#held,
-      onRelease: (released, replicaId) => this.#release(released, replicaId),
-      onHeldData: (held) => this.#heldData(held),
-      onLost: (lost, error) => this.#lost.add(lost, error),
-      onClosed: (closed) => this.#callClosed(closed),
     });
     this.#calls.add(call);
     this.#route(call);
@@ -171,7 +167,7 @@ export class DownstreamConnection implements RoutedClient, ConnectionHandler, Re
     const { fields } = call;
     switch (call.kind) {
       case "facade":
-        this.#release(call, FACADE_ID);
+        this.releaseCall(call, FACADE_ID);
         break;
       case "solve":
         groups.solveArriving(this);
@@ -204,7 +200,7 @@ export class DownstreamConnection implements RoutedClient, ConnectionHandler, Re
   }
 
   /** More of a call's body: a Solve or Status may now be readable. */
-  #heldData(call: Call): void {
+  heldDataCame(call: Call): void {
     if (call.isRouted) return;
     const { groups, limits } = this.#services;
     if (call.kind === "solve") {
@@ -221,7 +217,11 @@ export class DownstreamConnection implements RoutedClient, ConnectionHandler, Re
     }
   }
 
-  #callClosed(call: Call): void {
+  callLost(call: Call, error: Error): void {
+    this.#lost.add(call, error);
+  }
+
+  callClosed(call: Call): void {
     const { groups, clock } = this.#services;
     this.#calls.delete(call);
     this.#lastActiveMs = clock.nowMs();
@@ -267,7 +267,7 @@ export class DownstreamConnection implements RoutedClient, ConnectionHandler, Re
     if (this.#upstreams.get(replicaId) === upstream) this.#upstreams.delete(replicaId);
   }
 
-  #release(call: Call, replicaId: string): void {
+  releaseCall(call: Call, replicaId: string): void {
     const upstream = this.#upstream(replicaId);
     if (upstream?.isReady) {
       call.join(upstream.openStream(), replicaId);

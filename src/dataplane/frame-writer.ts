@@ -8,7 +8,7 @@ import {
   writeUint32,
 } from "../http2/frames.ts";
 import type { HeaderField } from "../http2/header-field.ts";
-import { HpackEncoder } from "../http2/hpack-encoder.ts";
+import { RepeatingEncoder } from "../http2/repeated-blocks.ts";
 import type { ReadBuffer } from "./read-buffers.ts";
 import type { Transport } from "./transport.ts";
 
@@ -17,7 +17,7 @@ const SETTINGS_ACK = frame(FrameType.SETTINGS, FrameFlag.ACK, 0, Buffer.alloc(0)
 /** Writes frames to one peer. Knows nothing of windows or states: its callers have checked. */
 export class FrameWriter {
   readonly #transport: Transport;
-  readonly #encoder = new HpackEncoder();
+  readonly #encoder = new RepeatingEncoder();
 
   constructor(transport: Transport) {
     this.#transport = transport;

@@ -1,6 +1,7 @@
 import { ConnectionError, ErrorCode } from "../http2/errors.ts";
 import { FrameFlag, readHeadersPayload } from "../http2/frames.ts";
-import { type DecodedHeaders, HpackDecoder } from "../http2/hpack-decoder.ts";
+import type { DecodedHeaders } from "../http2/hpack-decoder.ts";
+import { RepeatingDecoder } from "../http2/repeated-blocks.ts";
 
 /** CONTINUATION frames that are free; each further one must have been worth its while. */
 const FREE_FRAGMENTS = 16;
@@ -32,13 +33,13 @@ export interface ReadHeaders {
  * never ends.
  */
 export class HeaderReader {
-  readonly #decoder: HpackDecoder;
+  readonly #decoder: RepeatingDecoder;
   readonly #maxBlockBytes: number;
   #open: OpenBlock | undefined;
 
   /** `maxListBytes` bounds the decoded list; the encoded block may be as large. */
   constructor(maxListBytes: number) {
-    this.#decoder = new HpackDecoder({ maxListBytes });
+    this.#decoder = new RepeatingDecoder({ maxListBytes });
     this.#maxBlockBytes = maxListBytes;
   }
 

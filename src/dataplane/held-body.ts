@@ -11,7 +11,7 @@ export interface HeldBytes {
 /** What a client has sent of a call that has no replica yet. Copied, and counted against the connection. */
 export class HeldBody {
   readonly #held: HeldBytes;
-  #chunks: Buffer[] = [];
+  #chunks: Buffer[] = NO_CHUNKS;
   #bytes = 0;
   /** Octets from which on it is worth looking at the message again. */
   #wantedBytes = GRPC_PREFIX_BYTES;
@@ -27,6 +27,7 @@ export class HeldBody {
     }
     this.#held.bytes += bytes.length;
     this.#bytes += bytes.length;
+    if (this.#chunks === NO_CHUNKS) this.#chunks = [];
     this.#chunks.push(Buffer.from(bytes));
   }
 
@@ -58,15 +59,20 @@ export class HeldBody {
 
   #joined(): Buffer {
     if (this.#chunks.length > 1) this.#chunks = [Buffer.concat(this.#chunks)];
-    return this.#chunks[0] ?? Buffer.alloc(0);
+    return this.#chunks[0] ?? NO_BYTES;
   }
 
   /** Hand everything over; nothing is held afterwards. */
   take(): Buffer {
+    if (this.#chunks === NO_CHUNKS) return NO_BYTES;
     const all = this.#joined();
     this.#held.bytes -= this.#bytes;
     this.#bytes = 0;
-    this.#chunks = [];
+    this.#chunks = NO_CHUNKS;
     return all;
   }
 }
+
+/** Most calls hold nothing: they share these. Never added to. */
+const NO_CHUNKS: Buffer[] = [];
+const NO_BYTES = Buffer.alloc(0);

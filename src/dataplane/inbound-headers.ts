@@ -1,5 +1,6 @@
 import { ConnectionError, ErrorCode } from "../http2/errors.ts";
 import { DEFAULT_WINDOW_BYTES } from "../http2/frames.ts";
+import type { HeaderField } from "../http2/header-field.ts";
 import { requestFault, responseFault, trailersFault } from "../http2/header-rules.ts";
 import type { RequestHandler } from "./connection-options.ts";
 import type { FrameConnection } from "./frame-connection.ts";
@@ -10,6 +11,9 @@ import { Stream } from "./stream.ts";
 export class InboundHeaders {
   readonly #connection: FrameConnection;
   readonly #reader: HeaderReader;
+  // Lists that were found in order: lists that repeat are the same object. What is fit for a request is not for trailers.
+  readonly #soundRequests = new WeakSet<readonly HeaderField[]>();
+  readonly #soundAnswers = new WeakSet<readonly HeaderField[]>();
 
   constructor(connection: FrameConnection) {
     this.#connection = connection;
@@ -49,8 +53,8 @@ export class InboundHeaders {
       return;
     }
     const isResponse = !requests && decoded.fields[0]?.name === ":status";
-    const fault = isResponse ? responseFault(decoded.fields) : trailersFault(decoded.fields);
-    if (fault !== undefined || (!isResponse && !isEndOfStream)) {
+    const findFault = isResponse ? responseFault : trailersFault;
+    if (!isSound(decoded.fields, this.#soundAnswers, findFault) || (!isResponse && !isEndOfStream)) {
       this.#connection.faultStream(known, ErrorCode.PROTOCOL_ERROR);
       return;
     }
@@ -62,7 +66,8 @@ export class InboundHeaders {
     const { limits } = this.#connection.options;
     this.#connection.streams.lastPeerId = streamId;
     this.#connection.controlFlood.earn();
-    const isMalformed = isSelfDependent || (decoded.t === "ok" && requestFault(decoded.fields) !== undefined);
+    const isMalformed =
+      isSelfDependent || (decoded.t === "ok" && !isSound(decoded.fields, this.#soundRequests, requestFault));
     if (isMalformed || this.#connection.streams.size >= limits.streams) {
       this.#connection.resetAbsent(streamId, isMalformed ? ErrorCode.PROTOCOL_ERROR : ErrorCode.REFUSED_STREAM);
       return;
@@ -89,4 +94,15 @@ export class InboundHeaders {
       throw new ConnectionError(ErrorCode.STREAM_CLOSED, `HEADERS on closed stream ${streamId}`);
     }
   }
+}
+
+function isSound(
+  fields: readonly HeaderField[],
+  known: WeakSet<readonly HeaderField[]>,
+  findFault: (fields: readonly HeaderField[]) => string | undefined,
+): boolean {
+  if (known.has(fields)) return true;
+  if (findFault(fields) !== undefined) return false;
+  known.add(fields);
+  return true;
 }

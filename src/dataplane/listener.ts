@@ -6,8 +6,9 @@ import type { Cancel, Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
 import { helloKind, REFUSALS } from "./client-hello.ts";
+import { adoptWithReader, installReader } from "./onread-door.ts";
 import type { ReadBuffer, ReadBufferPool } from "./read-buffers.ts";
-import { adoptWithReader, ReusedBufferReader } from "./socket-reader.ts";
+import { ReusedBufferReader } from "./socket-reader.ts";
 import { Transport } from "./transport.ts";
 import type { TurnFlusher } from "./turn-flusher.ts";
 
@@ -125,7 +126,7 @@ export class Listener {
   }
 
   #createTlsServer({ ca, cert, key }: TlsMaterial): TlsServer {
-    const { log, flusher, onClient, handshakeTimeoutMs } = this.#options;
+    const { log, flusher, buffers, onClient, handshakeTimeoutMs } = this.#options;
     const server = createTlsServer({
       ...(cert && { cert }),
       ...(key && { key }),
@@ -135,7 +136,9 @@ export class Listener {
       minVersion: "TLSv1.2",
     });
     server.on("secureConnection", (socket) => {
-      onClient({ transport: new Transport(socket, flusher), peer: peerName(socket), first: undefined });
+      const reader = new ReusedBufferReader(buffers);
+      const transport = new Transport(socket, flusher, installReader(socket, reader) ? reader : undefined);
+      onClient({ transport, peer: peerName(socket), first: undefined });
     });
     server.on("tlsClientError", (err: Error & { code?: string }, socket) => {
       log.info({ client: peerName(socket), code: err.code, reason: err.message }, "TLS handshake failed");

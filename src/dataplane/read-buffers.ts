@@ -1,5 +1,7 @@
-/** Octets kept free before what is read, so that a frame header fits in front of it without a copy. */
-export const HEADROOM_BYTES = 16;
+import { FRAME_HEADER_BYTES } from "../http2/frames.ts";
+
+/** Octets kept free before each read, so that a frame header fits in front of it without a copy. */
+export const HEADROOM_BYTES = FRAME_HEADER_BYTES;
 
 /** Read size for a connection that moves bulk data. */
 const LARGE_READ_BYTES = 256 * 1024;

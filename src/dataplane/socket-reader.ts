@@ -1,27 +1,33 @@
-import { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import { HEADROOM_BYTES, type ReadBuffer, type ReadBufferPool, SMALL_READ_BYTES } from "./read-buffers.ts";
-
-/** So many small reads in a row, and a connection gives its large buffer back. */
-const SMALL_READS_TO_SHRINK = 32;
 
 /** Takes what was read: `bytes[start, end)`. `lease` is set when the bytes live in a buffer that is reused. */
 export type OnBytes = (bytes: Buffer, start: number, end: number, lease: ReadBuffer | undefined) => void;
 
-/** The part of an `onread` option that Node documents for `net.connect`, and that works for adopted handles too. */
+/** The `onread` option of `net.connect` (nodejs.org, net: socket.connect). */
 export interface OnReadOption {
   readonly buffer: () => Uint8Array;
   readonly callback: (bytesRead: number, buffer: Uint8Array) => boolean;
 }
 
+/** So many small reads in a row, and a connection gives its large buffer back. */
+const SMALL_READS_TO_SHRINK = 32;
+
+/** A read is not offered less room than this in a large buffer: a TLS record's payload (RFC 8446 §5.1). */
+const MIN_LARGE_READ_BYTES = 16 * 1024;
+
 /**
  * Reads a socket into reused buffers, which is worth 2× in bulk over `data`
  * events. Begins small, grows to large reads when a read fills its buffer, and
  * shrinks again when reads are small, so that idle connections stay cheap.
+ *
+ * Reads lie one after the other in a large buffer, each with room for one frame
+ * header before it, for as long as somebody still writes from it.
  */
 export class ReusedBufferReader {
   readonly #pool: ReadBufferPool;
   #buffer: ReadBuffer;
+  /** Octets of the buffer that earlier reads have taken. */
+  #used = 0;
   #onBytes: OnBytes | undefined;
   #isPaused = false;
   /** Reads in a row that would have fitted a small buffer. */
@@ -32,10 +38,10 @@ export class ReusedBufferReader {
     this.#buffer = pool.take(false);
   }
 
-  /** Give this to the socket's constructor. */
+  /** Give this to whatever makes the socket. */
   get option(): OnReadOption {
     return {
-      buffer: () => this.#buffer.bytes.subarray(HEADROOM_BYTES),
+      buffer: () => this.#buffer.bytes.subarray(this.#used + HEADROOM_BYTES),
       callback: (bytesRead) => this.#read(bytesRead),
     };
   }
@@ -52,39 +58,19 @@ export class ReusedBufferReader {
 
   #read(bytesRead: number): boolean {
     const buffer = this.#buffer;
-    const wasFull = bytesRead === buffer.capacityBytes;
+    const start = this.#used + HEADROOM_BYTES;
+    const end = start + bytesRead;
+    const wasFull = end === buffer.bytes.length;
     this.#smallReads = bytesRead < SMALL_READ_BYTES ? this.#smallReads + 1 : 0;
-    this.#onBytes?.(buffer.bytes, HEADROOM_BYTES, HEADROOM_BYTES + bytesRead, buffer);
+    this.#onBytes?.(buffer.bytes, start, end, buffer);
+    this.#used = buffer.isUnshared ? 0 : end;
     const isBulk = wasFull || (buffer.isLarge && this.#smallReads < SMALL_READS_TO_SHRINK);
-    if (!buffer.isUnshared || isBulk !== buffer.isLarge) {
+    const room = buffer.bytes.length - this.#used - HEADROOM_BYTES;
+    if (isBulk !== buffer.isLarge || room < (isBulk ? MIN_LARGE_READ_BYTES : SMALL_READ_BYTES)) {
       buffer.release();
       this.#buffer = this.#pool.take(isBulk);
+      this.#used = 0;
     }
     return !this.#isPaused;
   }
-}
-
-/**
- * Move an accepted, never-read socket's handle into a new socket that reads
- * into reused buffers. `undefined` where this runtime does not offer it.
- *
- * Node has no public way to give `onread` to an accepted socket; `handle` as
- * an option of `net.Socket` is what its own server uses
- * (https://github.com/nodejs/node/issues/25436 asks for a public one).
- */
-export function adoptWithReader(accepted: Socket, reader: ReusedBufferReader): Socket | undefined {
-  const door = accepted as unknown as { _handle?: { reading?: boolean; readStop?(): void } | null };
-  const handle = door._handle;
-  if (!handle || typeof handle.readStop !== "function") return undefined;
-  handle.readStop();
-  handle.reading = false;
-  door._handle = null;
-  // The server counts its sockets until they are destroyed; without a handle that touches no connection.
-  accepted.destroy();
-  return new Socket({ handle, onread: reader.option, allowHalfOpen: false } as ConstructorParameters<typeof Socket>[0]);
-}
-
-/** Read any stream by its `data` events: TLS, in-process pairs, and runtimes without the door above. */
-export function readByEvents(stream: Duplex, onBytes: OnBytes): void {
-  stream.on("data", (chunk: Buffer) => onBytes(chunk, 0, chunk.length, undefined));
 }

@@ -4,7 +4,7 @@ import type { FrameConnection } from "./frame-connection.ts";
 /** Who hears what arrives on a stream. One at a time; changing it is how a held stream becomes a spliced one. */
 export interface StreamReceiver {
   /** A header list after the first: the response, or trailers. */
-  headers(fields: HeaderField[], isEndOfStream: boolean): void;
+  headers(fields: readonly HeaderField[], isEndOfStream: boolean): void;
   /** Payload of DATA. `bytes` is valid only during the call and may be empty. */
   data(bytes: Buffer, isEndOfStream: boolean): void;
   /** The peer ended the stream with RST_STREAM, or broke a rule on it. No more calls follow. */
@@ -64,7 +64,8 @@ export class Stream {
    * called for what the partner cannot take at once.
    */
   partner: Stream | undefined;
-  readonly #queue: Queued[] = [];
+  /** Allocated when something first has to wait. */
+  #queue: Queued[] | undefined;
   #isForgotten = false;
 
   constructor(connection: FrameConnection, id: number, sendWindow: number, receiveWindow: number) {
@@ -76,13 +77,13 @@ export class Stream {
   }
 
   get isQueueEmpty(): boolean {
-    return this.#queue.length === 0;
+    return this.#queue === undefined || this.#queue.length === 0;
   }
 
   /** Whether `bytes` can be written right now, ahead of nothing. */
   canTakeAtOnce(bytes: number): boolean {
     return (
-      this.#queue.length === 0 &&
+      this.isQueueEmpty &&
       bytes <= this.sendWindow &&
       bytes <= this.connection.sendWindow &&
       this.id > 0 &&
@@ -105,7 +106,7 @@ export class Stream {
     if (!this.isWritable) return;
     if (isEndOfStream || !isInformational(fields)) this.hasSentHeaders = true;
     if (this.isQueueEmpty && this.id > 0) this.#writeHeaders(fields, isEndOfStream);
-    else this.#queue.push({ t: "headers", fields, isEndOfStream });
+    else this.#enqueue({ t: "headers", fields, isEndOfStream });
   }
 
   /** Send a copy of `bytes`, as far as windows allow; the rest is queued. */
@@ -114,7 +115,7 @@ export class Stream {
     const owned = Buffer.from(bytes);
     const sent = this.isQueueEmpty && this.id > 0 ? this.#writeData(owned, isEndOfStream) : 0;
     if (sent < 0) return;
-    this.#queue.push({ t: "data", bytes: owned.subarray(sent), isEndOfStream });
+    this.#enqueue({ t: "data", bytes: owned.subarray(sent), isEndOfStream });
     this.#addQueued(bytes.length - sent);
   }
 
@@ -134,9 +135,10 @@ export class Stream {
 
   /** Write what is queued, as far as windows allow. */
   drainQueue(): void {
-    if (this.#queue.length === 0 || this.id === 0) return;
+    const queue = this.#queue;
+    if (!queue || this.isQueueEmpty || this.id === 0) return;
     const before = this.queuedBytes;
-    for (let next = this.#queue[0]; next; next = this.#queue[0]) {
+    for (let next = queue[0]; next; next = queue[0]) {
       if (next.t === "headers") {
         this.#writeHeaders(next.fields, next.isEndOfStream);
       } else {
@@ -148,7 +150,7 @@ export class Stream {
         }
         this.#addQueued(-next.bytes.length);
       }
-      this.#queue.shift();
+      queue.shift();
     }
     if (this.queuedBytes < before) this.receiver.writable();
   }
@@ -179,12 +181,17 @@ export class Stream {
     if (this.#isForgotten) return;
     this.#isForgotten = true;
     this.state = "closed";
-    this.#queue.length = 0;
+    if (this.#queue) this.#queue.length = 0;
     this.#addQueued(-this.queuedBytes);
     this.partner = undefined;
     this.connection.forget(this);
     tell?.();
     this.receiver.closed();
+  }
+
+  #enqueue(item: Queued): void {
+    this.#queue ??= [];
+    this.#queue.push(item);
   }
 
   #addQueued(bytes: number): void {

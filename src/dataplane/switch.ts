@@ -129,6 +129,9 @@ export class Switch {
 /** A pair of streams, one end of which the façade serves. */
 function inProcess(joinFacade: (duplex: Duplex) => void): Dialed {
   const [ours, theirs] = duplexPair();
+  // Unlike a socket's, the end of one side is no event for the other (Node 20).
+  ours.once("close", () => theirs.destroy());
+  theirs.once("close", () => ours.destroy());
   joinFacade(theirs);
   return { stream: ours, reader: undefined, openEvent: undefined };
 }

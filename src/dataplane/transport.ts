@@ -1,6 +1,6 @@
 import type { Duplex } from "node:stream";
 import type { ReadBuffer } from "./read-buffers.ts";
-import { type OnBytes, type ReusedBufferReader, readByEvents } from "./socket-reader.ts";
+import type { OnBytes, ReusedBufferReader } from "./socket-reader.ts";
 import type { Flushable, TurnFlusher } from "./turn-flusher.ts";
 
 /** Collected output beyond this leaves at once instead of at the end of the turn. */
@@ -58,12 +58,9 @@ export class Transport implements Flushable {
     });
     stream.on("end", () => this.#ended());
     stream.on("close", () => this.#ended());
-    if (this.#reader) {
-      this.#reader.deliverTo(onBytes);
-      stream.resume();
-    } else {
-      readByEvents(stream, onBytes);
-    }
+    this.#reader?.deliverTo(onBytes);
+    // Without a reader everything comes by events; with one, only what was read before it was there.
+    stream.on("data", (chunk: Buffer) => onBytes(chunk, 0, chunk.length, undefined));
     if (stream.destroyed || stream.readableEnded) setImmediate(() => this.#ended());
   }
 

@@ -12,7 +12,7 @@ export class UpstreamSide implements StreamReceiver {
     this.#upstream = upstream;
   }
 
-  headers(fields: HeaderField[], isEndOfStream: boolean): void {
+  headers(fields: readonly HeaderField[], isEndOfStream: boolean): void {
     this.#call.headersDown(fields, isEndOfStream);
   }
 

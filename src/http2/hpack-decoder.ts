@@ -24,7 +24,7 @@ export interface HpackDecoderOptions {
 
 /** A header list, or how long it would have been. After either, the decoder is in step with its peer. */
 export type DecodedHeaders =
-  | { readonly t: "ok"; readonly fields: HeaderField[] }
+  | { readonly t: "ok"; readonly fields: readonly HeaderField[] }
   | { readonly t: "tooLarge"; readonly listBytes: number };
 
 /**
@@ -42,11 +42,17 @@ export class HpackDecoder {
   #resizeLimitBytes: number;
   #block: Buffer = NO_BLOCK;
   #at = 0;
+  #tableChanges = 0;
 
   constructor(options: HpackDecoderOptions) {
     this.#maxTableBytes = options.maxTableBytes ?? DEFAULT_TABLE_BYTES;
     this.#resizeLimitBytes = Math.max(this.#maxTableBytes, DEFAULT_TABLE_BYTES);
     this.#maxListBytes = options.maxListBytes;
+  }
+
+  /** Grows whenever the dynamic table changes; until then, the same octets mean the same fields. */
+  get tableChanges(): number {
+    return this.#tableChanges;
   }
 
   /**
@@ -82,6 +88,7 @@ export class HpackDecoder {
       }
       if (capacityBytes <= this.#maxTableBytes) this.#resizeLimitBytes = this.#maxTableBytes;
       this.#table.resize(capacityBytes);
+      this.#tableChanges++;
     }
   }
 
@@ -90,6 +97,7 @@ export class HpackDecoder {
     if (octet >= 0x40) {
       const name = this.#readName(0x3f);
       const field = new InternedField(name, this.#readString());
+      this.#tableChanges++;
       if (this.#table.makeRoom(name.length + field.value.length)) this.#table.add(field);
       return field;
     }

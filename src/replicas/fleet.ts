@@ -95,11 +95,11 @@ export class Fleet {
     };
   }
 
-  /** Every replica and why it is out, for people. */
+  /** Every replica and why it is out, for people: `a: ready, b: ejected (connect ECONNREFUSED 10.0.0.7:1234)`. */
   describe(): string {
     const replicas = this.#sorted().filter(({ replica }) => replica.state.t !== "gone");
     if (replicas.length === 0) return "no replica is known";
-    return `no replica to take the call: ${replicas.map(({ replica }) => describeReplica(replica)).join(", ")}`;
+    return replicas.map(({ replica }) => describeReplica(replica)).join(", ");
   }
 
   /** What a replica told us. */
@@ -120,8 +120,8 @@ export class Fleet {
    * `no_replica`.
    */
   forwardListWorkers(request: Buffer, timeoutMs: number): Promise<Buffer> {
-    const client = this.#firstReady()?.client;
-    if (!client) return Promise.reject(new GatewayError("no_replica", this.describe()));
+    const client = this.#sorted().find((monitor) => monitor.client && acceptsBuilds(monitor.replica))?.client;
+    if (!client) return Promise.reject(new GatewayError("no_replica", `no replica can be asked: ${this.describe()}`));
     return client.forwardListWorkers(request, timeoutMs);
   }
 
@@ -166,7 +166,7 @@ export class Fleet {
     return new ReplicaMonitor({
       endpoint,
       clock,
-      log,
+      log: log.child({ replica: endpoint.id }),
       ...(tls && { tls }),
       health: { ...DEFAULT_HEALTH, ...health },
       random,

@@ -4,7 +4,8 @@ import type { Logger } from "../base/log.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
 import { failureText } from "../buildkit/call-failure.ts";
 import { ReplicaClient } from "../buildkit/replica-client.ts";
-import { askFacts, type ReplicaFacts } from "./facts.ts";
+import type { ReplicaFacts } from "./facts.ts";
+import { KnownFacts } from "./known-facts.ts";
 import { readmitDelayMs } from "./readmit-backoff.ts";
 import type { Endpoint, Replica, ReplicaState } from "./replica.ts";
 
@@ -22,6 +23,7 @@ export interface HealthOptions {
 export interface MonitorOptions {
   readonly endpoint: Endpoint;
   readonly clock: Clock;
+  /** Names the replica in each of its lines. */
   readonly log: Logger;
   readonly tls?: TlsMaterial;
   readonly health: Required<HealthOptions>;
@@ -31,14 +33,10 @@ export interface MonitorOptions {
   readonly onChange: (replica: Replica) => void;
 }
 
-/** Wait before a replica that failed is checked again; once ready for `maxMs`, it starts from `minMs` anew. */
+/** Wait before the next check of a replica whose last one failed. */
 const READMIT = { minMs: 500, maxMs: 10_000 };
 
-/** Facts are asked again this often: a daemon tries its emulators anew each time it lists workers. */
-const FACTS_REFRESH_MS = 60_000;
-
-/** Time that a replica has to list its workers, emulators tried. */
-const FACTS_TIMEOUT_MS = 10_000;
+const TERMINATING = "discovery says that it is terminating";
 
 /**
  * Follows one replica through its life: checks its health, asks its facts, and
@@ -49,13 +47,9 @@ export class ReplicaMonitor {
   #endpoint: Endpoint;
   #state: ReplicaState;
   #client: ReplicaClient | undefined;
-  #facts: ReplicaFacts | undefined;
-  /** Whom the facts were asked last, and when. */
-  #factsAsked: { readonly client: ReplicaClient; readonly atMs: number } | undefined;
+  readonly #facts: KnownFacts;
   /** Failed checks since the last good one. */
   #failures = 0;
-  /** Times that it was put out without having been ready for long in between. */
-  #ejections = 0;
   /** Number of the current check: what an earlier one finds out is void. */
   #round = 0;
   #cancelTimer: Cancel = () => {};
@@ -65,6 +59,7 @@ export class ReplicaMonitor {
   constructor(options: MonitorOptions) {
     this.#options = options;
     this.#endpoint = options.endpoint;
+    this.#facts = new KnownFacts(options.clock, options.log);
     this.#state = { t: "connecting", sinceMs: options.clock.nowMs() };
     void this.#check();
   }
@@ -77,7 +72,7 @@ export class ReplicaMonitor {
 
   /** What it told us, last time it did. */
   get facts(): ReplicaFacts | undefined {
-    return this.#facts;
+    return this.#facts.current;
   }
 
   /** The client of its health checks. Absent while it is out. */
@@ -99,9 +94,8 @@ export class ReplicaMonitor {
     this.#endpoint = endpoint;
     if (this.#state.t === "gone" || formatAddress(was.address) !== formatAddress(endpoint.address)) {
       this.#disconnect();
-      this.#facts = undefined;
+      this.#facts.forget();
       this.#failures = 0;
-      this.#ejections = 0;
       this.#transition({ t: "connecting", sinceMs: this.#nowMs() });
       void this.#check();
     } else if (endpoint.isTerminating && this.#state.t === "ready") {
@@ -121,15 +115,24 @@ export class ReplicaMonitor {
   /** The data plane could not connect, or lost its connection. */
   reportFailure(reason: string): void {
     if (this.#state.t === "gone" || this.#state.t === "ejected") return;
-    this.#eject(reason);
+    this.#recheck();
+    this.#transition({ t: "ejected", sinceMs: this.#nowMs(), reason });
   }
 
   /** The replica announced that it will close its connections (GOAWAY). */
   reportDraining(reason: string): void {
     if (this.#state.t !== "ready") return;
-    this.#disconnect();
-    this.#checkAfter(this.#readmitDelayMs());
+    this.#recheck();
     this.#transition({ t: "draining", sinceMs: this.#nowMs(), reason });
+  }
+
+  /**
+   * Check on a new connection, at once: where a single connection was lost,
+   * the replica must not stay out, since it may be the only one.
+   */
+  #recheck(): void {
+    this.#disconnect();
+    this.#checkAfter(0);
   }
 
   /** One check, and the facts where they are due. */
@@ -139,11 +142,11 @@ export class ReplicaMonitor {
       const client = this.#connect();
       await this.#askHealth(client);
       if (round !== this.#round) return;
-      if (this.#factsAreDue(client)) {
-        const facts = this.#askFacts(client);
-        // Builds need what a ready replica said before; a new one is not ready until it has said it.
-        if (this.#state.t === "ready") facts.catch((error: Error) => this.#factsMissing(client, error));
-        else await facts;
+      if (this.#facts.isDue(client)) {
+        const asked = this.#facts.ask(client);
+        // A ready replica's earlier facts will do; a new one is not ready before it has said them.
+        if (this.#state.t === "ready") asked.catch((error: Error) => this.#factsMissing(client, error));
+        else await asked;
       }
     } catch (error) {
       if (round === this.#round) this.#failed(error as Error);
@@ -169,54 +172,23 @@ export class ReplicaMonitor {
       this.#transition({ t: "draining", sinceMs: this.#nowMs(), reason: TERMINATING });
     } else if (state.t !== "ready") {
       this.#transition({ t: "ready", sinceMs: this.#nowMs() });
-    } else if (this.#nowMs() - state.sinceMs >= READMIT.maxMs) {
-      this.#ejections = 0;
     }
   }
 
   #failed(error: Error): void {
-    const { failuresToEject, timeoutMs } = this.#options.health;
-    const reason = failureText(error, timeoutMs);
+    const { health, log, random } = this.#options;
+    const reason = failureText(error, health.timeoutMs);
     this.#failures++;
-    if (this.#state.t === "ready" && this.#failures < failuresToEject) {
-      this.#options.log.debug({ replica: this.#endpoint.id, reason }, "health check failed");
-      this.#disconnect();
-      this.#checkAfter(READMIT.minMs);
-    } else {
-      this.#eject(reason);
-    }
-  }
-
-  #eject(reason: string): void {
     this.#disconnect();
+    this.#checkAfter(readmitDelayMs(this.#failures, READMIT, random()));
     const state = this.#state;
-    this.#checkAfter(this.#readmitDelayMs());
-    if (state.t !== "ejected") this.#transition({ t: "ejected", sinceMs: this.#nowMs(), reason });
+    if (state.t === "ready" && this.#failures < health.failuresToEject) log.debug({ reason }, "health check failed");
+    else if (state.t !== "ejected") this.#transition({ t: "ejected", sinceMs: this.#nowMs(), reason });
     else if (state.reason !== reason) this.#transition({ ...state, reason });
   }
 
-  #factsAreDue(client: ReplicaClient): boolean {
-    const asked = this.#factsAsked;
-    return asked?.client !== client || this.#nowMs() - asked.atMs >= FACTS_REFRESH_MS;
-  }
-
-  async #askFacts(client: ReplicaClient): Promise<void> {
-    this.#factsAsked = { client, atMs: this.#nowMs() };
-    const facts = await askFacts(client, FACTS_TIMEOUT_MS);
-    if (client !== this.#client) return;
-    const { log } = this.#options;
-    const { id } = this.#endpoint;
-    if (!facts.pongBytes) log.warn({ replica: id }, "replica does not answer a frontend's ping");
-    if (this.#facts && this.#facts.workerId !== facts.workerId) {
-      log.info({ replica: id, worker: facts.workerId }, "another daemon at the replica's address");
-    }
-    this.#facts = { ...facts, pongBytes: facts.pongBytes ?? this.#facts?.pongBytes };
-  }
-
-  #factsMissing(client: ReplicaClient, error: Error): void {
-    if (client !== this.#client) return;
-    const fields = { replica: this.#endpoint.id, reason: failureText(error, FACTS_TIMEOUT_MS) };
-    this.#options.log.warn(fields, "replica does not say what it can do");
+  #factsMissing(client: ReplicaClient, { message }: Error): void {
+    if (client === this.#client) this.#options.log.warn({ reason: message }, "replica does not say what it can do");
   }
 
   /** The connection of the checks was lost: look at once what is there now, which may be another daemon. */
@@ -254,10 +226,6 @@ export class ReplicaMonitor {
     this.#cancelTimer = this.#options.clock.after(delayMs, () => void this.#check());
   }
 
-  #readmitDelayMs(): number {
-    return readmitDelayMs(this.#ejections++, READMIT, this.#options.random());
-  }
-
   #nowMs(): number {
     return this.#options.clock.nowMs();
   }
@@ -267,16 +235,9 @@ export class ReplicaMonitor {
     const { log, onChange } = this.#options;
     const from = this.#state.t;
     this.#state = state;
-    const fields = {
-      replica: this.#endpoint.id,
-      from,
-      to: state.t,
-      ...("reason" in state && { reason: state.reason }),
-    };
+    const fields = { from, to: state.t, ...("reason" in state && { reason: state.reason }) };
     if (state.t === "ejected") log.warn(fields, "replica state changed");
     else log.info(fields, "replica state changed");
     onChange(this.replica);
   }
 }
-
-const TERMINATING = "discovery says that it is terminating";

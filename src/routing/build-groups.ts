@@ -38,6 +38,8 @@ export interface BuildGroupsOptions {
 interface ClientState {
   /** The replica its builds follow: where its first build that is not internal was placed. */
   binding: string | undefined;
+  /** The replica that its last call was placed on, of whatever kind. */
+  visited: string | undefined;
   /** The group that will decide the binding. */
   placing: BuildGroup | undefined;
   /** Solves whose bodies are still arriving. */
@@ -99,11 +101,12 @@ export class BuildGroups {
     );
   }
 
-  /** Any other call: to the client's replica, else to any that can be reached. */
+  /** Any other call: to the client's replica, to one it has talked to, else to any that can be reached. */
   openOther(call: RoutedCall): void {
-    const binding = this.#liveBinding(call.client);
-    if (binding !== undefined) {
-      this.#join(this.#at(binding), call, "");
+    const { binding, visited } = this.#client(call.client);
+    for (const replicaId of [binding, visited]) {
+      if (replicaId === undefined || !call.client.isConnected(replicaId)) continue;
+      call.release(replicaId);
       return;
     }
     const group = newGroup();
@@ -211,8 +214,10 @@ export class BuildGroups {
 
   #placed(group: BuildGroup, replicaId: string, routedClient: RoutedClient, solve: SolveRequest | undefined): void {
     group.placed(replicaId);
+    const client = this.#client(routedClient);
+    client.visited = replicaId;
     if (!solve || solve.isInternal) return;
-    this.#client(routedClient).binding = replicaId;
+    client.binding = replicaId;
     // A session that no Solve has named yet (a bake's shared one) follows its client.
     for (const { call, token } of this.#waiting.takeOf(routedClient)) {
       this.#memory.name(group, [token]);
@@ -283,7 +288,7 @@ export class BuildGroups {
   #client(client: RoutedClient): ClientState {
     let state = this.#clients.get(client);
     if (!state) {
-      state = { binding: undefined, placing: undefined, arrivingSolves: 0 };
+      state = { binding: undefined, visited: undefined, placing: undefined, arrivingSolves: 0 };
       this.#clients.set(client, state);
     }
     return state;

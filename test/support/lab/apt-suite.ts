@@ -75,6 +75,7 @@ export async function openAptSuite(mirror: string, name: string, dir: string): P
       'APT::Update::Error-Mode "any";',
       'Acquire::Languages "none";',
       'Acquire::Retries "2";',
+      'Acquire::http::Timeout "20";',
       "",
     ].join("\n"),
   );

@@ -9,7 +9,9 @@ export interface CommandOptions {
   readonly timeoutMs?: number;
   /** Called with all output so far, after each piece; at the first `true` the process gets `signal`. */
   readonly signalWhen?: (output: string) => boolean;
-  /** What `signalWhen` sends. Default SIGINT. */
+  /** As `signalWhen`, at the moment when this fires. */
+  readonly signalOn?: AbortSignal;
+  /** What `signalWhen` and `signalOn` send. Default SIGINT. */
   readonly signal?: NodeJS.Signals;
   /** Kills the command (SIGKILL), which then rejects. */
   readonly abort?: AbortSignal;
@@ -24,7 +26,7 @@ export interface CommandResult {
   readonly stdout: string;
   readonly stderr: string;
   readonly durationMs: number;
-  /** From the signal that `signalWhen` asked for to the end; undefined when it was never sent. */
+  /** From the signal that `signalWhen` or `signalOn` asked for to the end; undefined when it was never sent. */
   readonly signalToExitMs: number | undefined;
 }
 
@@ -54,14 +56,17 @@ export function runCommand(
   let signalledMs: number | undefined;
   let isTimedOut = false;
 
+  const sendSignal = () => {
+    if (signalledMs !== undefined) return;
+    signalledMs = performance.now();
+    child.kill(options.signal ?? "SIGINT");
+  };
   const collect = (name: "stdout" | "stderr") => (chunk: string) => {
     output[name] += chunk;
     output.all += chunk;
-    if (signalledMs === undefined && options.signalWhen?.(output.all)) {
-      signalledMs = performance.now();
-      child.kill(options.signal ?? "SIGINT");
-    }
+    if (signalledMs === undefined && options.signalWhen?.(output.all)) sendSignal();
   };
+  options.signalOn?.addEventListener("abort", sendSignal, { once: true });
   child.stdout.setEncoding("utf8").on("data", collect("stdout"));
   child.stderr.setEncoding("utf8").on("data", collect("stderr"));
   // A program that does not read its input closes the pipe: its exit status tells the story.

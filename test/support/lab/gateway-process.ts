@@ -2,69 +2,88 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { get } from "node:http";
 import { fileURLToPath } from "node:url";
-import { freePort } from "./free-port.ts";
-import { pollUntil } from "./poll.ts";
+import { LogLines } from "./log-lines.ts";
 
 /** What `npm run build` makes. */
 const PROGRAM = fileURLToPath(new URL("../../../dist/main.js", import.meta.url));
 
 /** How a gateway is started. */
 export interface GatewayOptions {
-  readonly replicas: readonly { readonly name: string; readonly address: string }[];
+  readonly replicas?: readonly { readonly name: string; readonly address: string }[];
   /** More flags of `serve`. */
   readonly flags?: readonly string[];
-  /** The port to listen on. Default: a free one. */
-  readonly port?: number;
+  /** Settings that have no flag, by the names of their variables. */
+  readonly env?: Readonly<Record<string, string>>;
+  /** Default: a free port of 127.0.0.1. */
+  readonly listen?: string;
+  /** When it counts as started: all these replicas take builds, or clients may connect. Default `ready`. */
+  readonly until?: "ready" | "serving";
 }
 
 /** The built program, running as users run it. */
 export class GatewayProcess {
-  /** `tcp://127.0.0.1:port`, for buildx. */
-  readonly address: string;
-  /** `127.0.0.1:port` */
-  readonly adminAddress: string;
+  /** Its log, from `debug` on. */
+  readonly lines = new LogLines();
+  /** Resolves with the exit status once it has ended; `null` where a signal ended it. */
+  readonly exited: Promise<number | null>;
   readonly #child: ChildProcess;
-  readonly #exited: Promise<unknown>;
+  #addresses = { listening: "", admin: "" };
   #log = "";
 
-  private constructor(child: ChildProcess, port: number, adminPort: number) {
-    this.address = `tcp://127.0.0.1:${port}`;
-    this.adminAddress = `127.0.0.1:${adminPort}`;
+  private constructor(child: ChildProcess) {
     this.#child = child;
-    this.#exited = once(child, "close");
     child.stderr?.setEncoding("utf8").on("data", (text: string) => {
       this.#log += text;
+      this.lines.write(text);
+    });
+    this.exited = once(child, "close").then(([status]) => {
+      this.lines.end("the gateway has ended");
+      return status;
     });
   }
 
-  /** Start it and wait until `/readyz` says so: a replica has answered. */
+  /** Start it and wait until it is of use. */
   static async start(options: GatewayOptions): Promise<GatewayProcess> {
-    const port = options.port ?? (await freePort());
-    const adminPort = await freePort();
     const serve = [
       process.execPath,
       PROGRAM,
       "serve",
-      `--listen=tcp://127.0.0.1:${port}`,
-      `--admin=127.0.0.1:${adminPort}`,
-      ...options.replicas.map(({ name, address }) => `--replica=${name}=${address}`),
+      `--listen=${options.listen ?? "tcp://127.0.0.1:0"}`,
+      "--admin=127.0.0.1:0",
+      "--log-level=debug",
+      ...(options.replicas ?? []).map(({ name, address }) => `--replica=${name}=${address}`),
       ...(options.flags ?? []),
     ];
     // It must not outlive a killed test run, and a terminal's Ctrl-C is not meant for it.
     const child = spawn("setpriv", ["--pdeathsig", "KILL", ...serve], {
-      env: { PATH: process.env.PATH },
+      env: { PATH: process.env.PATH, ...options.env },
       stdio: ["ignore", "ignore", "pipe"],
       detached: true,
     });
-    const gateway = new GatewayProcess(child, port, adminPort);
+    const gateway = new GatewayProcess(child);
     try {
-      await pollUntil("the gateway to be ready", () => gateway.isReady(), { timeoutMs: 20_000 });
+      const { listening, admin } = await gateway.lines.next("serving");
+      gateway.#addresses = { listening: (listening as string[])[0]!, admin: (admin as string).replace("tcp://", "") };
+      if (options.until !== "serving") await gateway.#ready(options.replicas ?? []);
       return gateway;
     } catch (cause) {
-      const log = gateway.log;
       await gateway.kill();
-      throw new Error(`the gateway did not get ready:\n${log.slice(-4_000)}`, { cause });
+      throw new Error(`the gateway did not start:\n${gateway.log.slice(-4_000)}`, { cause });
     }
+  }
+
+  async #ready(replicas: readonly { readonly name: string }[]): Promise<void> {
+    for (const { name } of replicas) await this.lines.next("replica state changed", { replica: name, to: "ready" });
+  }
+
+  /** Where clients connect, for buildx. */
+  get address(): string {
+    return this.#addresses.listening;
+  }
+
+  /** `127.0.0.1:port` */
+  get adminAddress(): string {
+    return this.#addresses.admin;
   }
 
   /** Process id, for measurements. */
@@ -72,31 +91,37 @@ export class GatewayProcess {
     return this.#child.pid!;
   }
 
-  /** Its log so far: one JSON object a line. */
+  /** All that it wrote to standard error. */
   get log(): string {
     return this.#log;
   }
 
-  /** Whether `/readyz` answers 200. */
-  isReady(): Promise<boolean> {
+  /** What `/readyz` says. */
+  readyz(): Promise<{ readonly status: number; readonly text: string }> {
     return new Promise((resolve, reject) => {
       get(`http://${this.adminAddress}/readyz`, { agent: false }, (response) => {
-        response.resume();
-        response.on("end", () => resolve(response.statusCode === 200));
+        let text = "";
+        response.setEncoding("utf8").on("data", (chunk: string) => {
+          text += chunk;
+        });
+        response.on("end", () => resolve({ status: response.statusCode!, text }));
       }).on("error", reject);
     });
   }
 
+  signal(signal: NodeJS.Signals): void {
+    this.#child.kill(signal);
+  }
+
   /** Send SIGTERM; resolves with the exit status once it has ended by itself. */
-  async terminate(): Promise<number | null> {
-    this.#child.kill("SIGTERM");
-    await this.#exited;
-    return this.#child.exitCode;
+  terminate(): Promise<number | null> {
+    this.signal("SIGTERM");
+    return this.exited;
   }
 
   /** End it at once. Any number of times. */
   async kill(): Promise<void> {
-    this.#child.kill("SIGKILL");
-    await this.#exited;
+    this.signal("SIGKILL");
+    await this.exited;
   }
 }

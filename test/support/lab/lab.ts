@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { TlsFront } from "./bridge.ts";
@@ -28,6 +29,8 @@ export class Lab {
   private constructor(tools: LabTools, scratch: ScratchDir) {
     this.tools = tools;
     this.#scratch = scratch;
+    // Every running buildx listens to it.
+    setMaxListeners(0, this.#closing.signal);
   }
 
   static async open(tools: LabTools): Promise<Lab> {

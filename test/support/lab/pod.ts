@@ -1,5 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
+import { closeSync, openSync } from "node:fs";
+import { join } from "node:path";
 import { pollUntil } from "./poll.ts";
 import { processesBelow, type TreeProcess } from "./process-tree.ts";
 import { unref } from "./scratch-dir.ts";
@@ -23,6 +25,9 @@ done </proc/self/mounts
 cd / && rm -rf --one-file-system -- "$1"
 `;
 
+/** File in the pod's folder with what its own start complained about. */
+export const POD_LOG = "pod.log";
+
 /** What runs in a pod. */
 export interface PodOptions {
   /** Its private folder. Removed by the pod itself if this process dies without ending the pod. */
@@ -44,12 +49,14 @@ export class Pod {
 
   constructor(options: PodOptions) {
     const namespaces = ["--pid", "--fork", "--mount", "--mount-proc", "--kill-child"];
+    const log = openSync(join(options.dir, POD_LOG), "a");
     this.#unshare = spawn("unshare", [...namespaces, "sh", "-c", FIRST_PROCESS, "sh", options.dir, options.start], {
       env: options.env,
-      stdio: ["pipe", "ignore", "ignore"],
+      stdio: ["pipe", "ignore", log],
       // Out of reach of the terminal's Ctrl-C: who started the pod decides when it ends.
       detached: true,
     });
+    closeSync(log);
     this.#exited = once(this.#unshare, "exit");
     this.#unshare.stdin?.on("error", () => {});
     // The pod does not keep a test process alive; its standard input, closed with us, ends it.

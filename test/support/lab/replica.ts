@@ -1,8 +1,9 @@
 import { mkdir, readFile, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { Bridge, type TlsFront } from "./bridge.ts";
 import { type ControlClient, controlClient } from "./control-client.ts";
 import { buildkitd, type Daemon, dockerd } from "./daemon.ts";
-import { Pod } from "./pod.ts";
+import { POD_LOG, Pod } from "./pod.ts";
 import { pollUntil } from "./poll.ts";
 import type { TreeProcess } from "./process-tree.ts";
 import type { ReplicaSource } from "./tools.ts";
@@ -129,11 +130,15 @@ function replicaControl(daemon: Daemon): ControlClient {
 async function startPod(options: ReplicaOptions, daemon: Daemon): Promise<Pod> {
   const pod = new Pod({ dir: options.dir, start: daemon.start, env: daemon.env });
   try {
-    await pollUntil(`${options.name} to start`, () => daemon.isReady(), { timeoutMs: 30_000, intervalMs: 20 });
+    const isReadyOrEnded = async () => !pod.isRunning || (await daemon.isReady());
+    await pollUntil(`${options.name} to start`, isReadyOrEnded, { timeoutMs: 30_000, intervalMs: 20 });
+    if (!pod.isRunning) throw new Error("its pod has ended");
     return pod;
   } catch (cause) {
     await pod.kill();
-    const logs = await Promise.all(daemon.logs.map((file) => readFile(file, "utf8").catch(() => "")));
-    throw new Error(`${options.name} did not start:\n${logs.join("\n").slice(-4_000)}`, { cause });
+    const logs = await Promise.all(
+      [join(options.dir, POD_LOG), ...daemon.logs].map((file) => readFile(file, "utf8").catch(() => "")),
+    );
+    throw new Error(`${options.name} did not start:\n${logs.join("").slice(-4_000)}`, { cause });
   }
 }

@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "vitest";
-import { mustRun } from "../lab/command.ts";
 import { BUILDX_VERSIONS } from "../lab/tools.ts";
 import { makeBuildContext } from "./build-context.ts";
+import { makeGitCheckout } from "./git-checkout.ts";
 import { ImageArchive } from "./image-archive.ts";
 import type { Story } from "./story.ts";
 
@@ -28,7 +28,7 @@ export const PROVENANCE_STORY: Story = {
   versions: BUILDX_VERSIONS,
   async run({ buildx, newFolder, busybox }) {
     const folder = await makeBuildContext({ newFolder, busybox }, "RUN --network=none echo made >/made\n");
-    await makeGitCheckout(folder, buildx.env);
+    await makeGitCheckout(folder, "https://git.invalid/acme/app.git", buildx.env);
     const scratch = await newFolder();
     const [dest, metadataFile] = [join(scratch, "image.tar"), join(scratch, "metadata.json")];
     await buildx.mustRun(
@@ -72,18 +72,4 @@ function llbSteps(provenance: Provenance | undefined): number {
   const config = provenance?.buildConfig ?? provenance?.buildDefinition?.internalParameters;
   const buildConfig = (config as { buildConfig?: Provenance["buildConfig"] } | undefined)?.buildConfig ?? config;
   return buildConfig?.llbDefinition?.length ?? 0;
-}
-
-/** Make a folder a git checkout of one commit, whose id is the same for the same files. */
-async function makeGitCheckout(folder: string, env: Readonly<Record<string, string>>): Promise<void> {
-  const date = "2020-09-13T12:26:40Z";
-  const git = (...args: string[]) =>
-    mustRun("git", ["-c", "user.name=Story", "-c", "user.email=story@example.invalid", ...args], {
-      cwd: folder,
-      env: { ...env, GIT_AUTHOR_DATE: date, GIT_COMMITTER_DATE: date, GIT_CONFIG_NOSYSTEM: "1" },
-    });
-  await git("init", "--quiet", "--initial-branch=main");
-  await git("remote", "add", "origin", "https://git.invalid/acme/app.git");
-  await git("add", ".");
-  await git("commit", "--quiet", "--message=one");
 }

@@ -1,0 +1,63 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { freePort, type Server, startServer } from "../child.ts";
+import type { Target, TargetContext } from "./target.ts";
+
+const MAIN = fileURLToPath(new URL("../../../dist/main.js", import.meta.url));
+const READY_PATIENCE_MS = 15_000;
+
+/** This project, as built: one process for cleartext and one for TLS, so that each has its own CPU time. */
+export const gateway: Target = {
+  name: "gateway",
+  async start(context) {
+    const { certPath, keyPath } = context.certificate;
+    const cleartext = await startGateway(context, []);
+    try {
+      const tls = await startGateway(context, ["--tls-cert", certPath, "--tls-key", keyPath]);
+      return {
+        version: `buildkit-gateway on Node ${process.version}`,
+        cleartext,
+        tls,
+        stop: async () => {
+          await Promise.all([cleartext.stop(), tls.stop()]);
+        },
+      };
+    } catch (reason) {
+      await cleartext.stop();
+      throw reason;
+    }
+  },
+};
+
+async function startGateway(context: TargetContext, more: readonly string[]): Promise<Server & { port: number }> {
+  const [port, adminPort] = [await freePort(), await freePort()];
+  const [command, ...args] = [
+    ...context.commandPrefix,
+    process.execPath,
+    MAIN,
+    "serve",
+    ...["--listen", `tcp://127.0.0.1:${port}`],
+    ...["--replica", `bench=tcp://127.0.0.1:${context.replica.plain}`],
+    ...["--admin", `127.0.0.1:${adminPort}`],
+    ...more,
+  ];
+  const server = await startServer(command!, args, { name: "gateway", ports: [port, adminPort] });
+  try {
+    await untilReady(adminPort);
+  } catch (reason) {
+    await server.stop();
+    throw reason;
+  }
+  return { ...server, port };
+}
+
+async function untilReady(adminPort: number): Promise<void> {
+  const deadlineMs = performance.now() + READY_PATIENCE_MS;
+  for (;;) {
+    const response = await fetch(`http://127.0.0.1:${adminPort}/readyz`);
+    const text = await response.text();
+    if (response.ok) return;
+    if (performance.now() > deadlineMs) throw new Error(`the gateway does not become ready: ${text.trim()}`);
+    await delay(50);
+  }
+}

@@ -1,0 +1,282 @@
+import { afterEach, describe, expect, test } from "vitest";
+import type { Endpoint } from "../../../src/replicas/replica.ts";
+import type { HealthOptions } from "../../../src/replicas/replica-monitor.ts";
+import { endpoint, FleetUnderTest } from "../../support/fleet-under-test.ts";
+import { GrpcReplica, type GrpcReplicaBehaviour } from "../../support/grpc-replica.ts";
+
+const cleanups: (() => void)[] = [];
+afterEach(() => {
+  for (const cleanup of cleanups.splice(0).reverse()) cleanup();
+});
+
+async function startReplica(behaviour: Partial<GrpcReplicaBehaviour> = {}, port = 0): Promise<GrpcReplica> {
+  const replica = await GrpcReplica.start(behaviour, { port });
+  cleanups.push(() => replica.kill());
+  return replica;
+}
+
+function startFleet(endpoints: readonly Endpoint[], health?: HealthOptions): FleetUnderTest {
+  const lab = new FleetUnderTest(endpoints, health);
+  cleanups.push(() => lab.fleet.stop());
+  return lab;
+}
+
+/** An address where nothing listens any more. */
+async function refusingReplica(): Promise<GrpcReplica> {
+  const replica = await GrpcReplica.start();
+  replica.kill();
+  return replica;
+}
+
+describe("a replica that discovery reports", () => {
+  test("takes builds after one good check, when its facts are known", async () => {
+    const replica = await startReplica({ workerId: "w" });
+    const { fleet } = startFleet([endpoint("a", replica)]);
+    expect(fleet.replicas()).toMatchObject([{ id: "a", state: { t: "connecting" }, runningBuilds: 0 }]);
+    await fleet.ready();
+    expect(fleet.replica("a")?.state.t).toBe("ready");
+    expect(fleet.facts("a")).toMatchObject({
+      buildkitVersion: "v0.25.2",
+      workerId: "w",
+      platforms: ["linux/amd64", "linux/arm/v7"],
+    });
+    expect(fleet.facts("a")?.pongBytes?.length).toBeGreaterThan(0);
+  });
+
+  test("is checked by Info where it serves no health", async () => {
+    const replica = await startReplica({ health: undefined });
+    const lab = startFleet([endpoint("a", replica)]);
+    await lab.fleet.ready();
+    replica.calls.length = 0;
+    await lab.nextCheck();
+    expect(replica.calls).toEqual(["/moby.buildkit.v1.Control/Info"]);
+  });
+
+  test("is out while its health service says so", async () => {
+    const lab = startFleet([endpoint("a", await startReplica({ health: "NOT_SERVING" }))]);
+    await lab.reaches("a", "ejected");
+    expect(lab.reason("a")).toBe("its health service says NOT_SERVING");
+  });
+
+  test("is out when nobody listens there, with the reason", async () => {
+    const replica = await refusingReplica();
+    const lab = startFleet([endpoint("a", replica)]);
+    await lab.reaches("a", "ejected");
+    const reason = `connect ECONNREFUSED 127.0.0.1:${replica.address.port}`;
+    expect(lab.fleet.describe()).toBe(`a: ejected (${reason})`);
+  });
+
+  test("is out when it lets a check wait", async () => {
+    const lab = startFleet([endpoint("a", await startReplica({ isSilent: true }))], { timeoutMs: 50 });
+    await lab.reaches("a", "ejected");
+    expect(lab.reason("a")).toBe("no answer in 50 ms");
+  });
+
+  test("waits longer after each failed check, and takes builds after the first good one", async () => {
+    const { address } = await refusingReplica();
+    const lab = startFleet([endpoint("a", { address })]);
+    await lab.reaches("a", "ejected");
+    const waitedMs: number[] = [];
+    for (let check = 0; check < 6; check++) {
+      waitedMs.push(lab.clock.delaysMs[0]!);
+      await lab.nextCheck();
+    }
+    expect(waitedMs).toEqual([500, 1_000, 2_000, 4_000, 8_000, 10_000]);
+    await startReplica({}, address.port);
+    await Promise.all([lab.reaches("a", "ready"), lab.nextCheck()]);
+  });
+});
+
+describe("a ready replica", () => {
+  test("survives one failed check and is out after two in a row", async () => {
+    const replica = await startReplica();
+    const lab = startFleet([endpoint("a", replica)]);
+    await lab.fleet.ready();
+    replica.behaviour.health = "NOT_SERVING";
+    await lab.nextCheck();
+    expect(lab.fleet.replica("a")?.state.t).toBe("ready");
+    replica.behaviour.health = "SERVING";
+    await lab.nextCheck();
+    replica.behaviour.health = "NOT_SERVING";
+    await lab.nextCheck();
+    expect(lab.fleet.replica("a")?.state.t).toBe("ready");
+    await lab.nextCheck();
+    expect(lab.fleet.replica("a")?.state.t).toBe("ejected");
+  });
+
+  test("is out at once when it is killed, before the next check is due", async () => {
+    const replica = await startReplica();
+    const lab = startFleet([endpoint("a", replica)]);
+    await lab.fleet.ready();
+    replica.kill();
+    await lab.reaches("a", "ejected");
+    expect(lab.clock.nowMs()).toBe(0);
+  });
+
+  test("stays ready when it only closes its connection", async () => {
+    const replica = await startReplica();
+    const lab = startFleet([endpoint("a", replica)]);
+    await lab.fleet.ready();
+    const checked = lab.clock.nextTimer();
+    replica.sendGoaway();
+    await checked;
+    expect(lab.fleet.replica("a")?.state.t).toBe("ready");
+  });
+
+  test("is out at once when the data plane cannot reach it, and back after a good check", async () => {
+    const lab = startFleet([endpoint("a", await startReplica())]);
+    await lab.fleet.ready();
+    lab.fleet.reportFailure("a", "connection reset");
+    expect(lab.fleet.replica("a")?.state).toEqual({ t: "ejected", sinceMs: 0, reason: "connection reset" });
+    lab.fleet.reportFailure("a", "connection reset by another stream");
+    expect(lab.clock.delaysMs).toEqual([0]);
+    lab.clock.advance(0);
+    await lab.reaches("a", "ready");
+  });
+
+  test("drains after a GOAWAY until a check on a new connection succeeds", async () => {
+    const replica = await startReplica();
+    const lab = startFleet([endpoint("a", replica)]);
+    await lab.fleet.ready();
+    lab.fleet.reportDraining("a", "it sent GOAWAY");
+    expect(lab.fleet.replica("a")?.state).toEqual({ t: "draining", sinceMs: 0, reason: "it sent GOAWAY" });
+    lab.clock.advance(0);
+    await lab.reaches("a", "ready");
+    lab.fleet.reportDraining("a", "it sent GOAWAY");
+    replica.kill();
+    lab.clock.advance(0);
+    await lab.reaches("a", "ejected");
+  });
+
+  test("says again what it can do every minute, without being out meanwhile", async () => {
+    const replica = await startReplica({ workerId: "before" });
+    const lab = startFleet([endpoint("a", replica)]);
+    await lab.fleet.ready();
+    replica.behaviour.workerId = "after";
+    for (let check = 0; check < 11; check++) await lab.nextCheck();
+    expect(lab.fleet.facts("a")?.workerId).toBe("before");
+    await lab.nextCheck();
+    await expect.poll(() => lab.fleet.facts("a")?.workerId).toBe("after");
+    expect(lab.fleet.replica("a")?.state).toEqual({ t: "ready", sinceMs: 0 });
+  });
+
+  test("that is another daemon after a restart has the new one's facts", async () => {
+    const replica = await startReplica({ workerId: "first" });
+    const lab = startFleet([endpoint("a", replica)]);
+    await lab.fleet.ready();
+    replica.kill();
+    await lab.reaches("a", "ejected");
+    await startReplica({ workerId: "second" }, replica.address.port);
+    lab.clock.advance(lab.clock.delaysMs[0]!);
+    await lab.reaches("a", "ready");
+    expect(lab.fleet.facts("a")?.workerId).toBe("second");
+  });
+});
+
+describe("what discovery says", () => {
+  test("a terminating replica drains, whatever its health, and is asked for its facts no more", async () => {
+    const replica = await startReplica();
+    const lab = startFleet([endpoint("a", replica)]);
+    await lab.fleet.ready();
+    lab.report(endpoint("a", replica, { isTerminating: true }));
+    expect(lab.fleet.replica("a")?.state.t).toBe("draining");
+    replica.calls.length = 0;
+    await lab.nextCheck();
+    expect(lab.fleet.replica("a")?.state.t).toBe("draining");
+    expect(replica.calls).toEqual(["/grpc.health.v1.Health/Check"]);
+    lab.report(endpoint("a", replica));
+    await lab.reaches("a", "ready");
+  });
+
+  test("a replica that it no longer reports is gone; its builds are counted until they end", async () => {
+    const replica = await startReplica();
+    const lab = startFleet([endpoint("a", replica)]);
+    await lab.fleet.ready();
+    const release = lab.fleet.buildStarted("a");
+    lab.report();
+    expect(lab.fleet.replicas()).toMatchObject([{ id: "a", state: { t: "gone" }, runningBuilds: 1 }]);
+    expect(lab.fleet.describe()).toBe("no replica is known");
+    release();
+    expect(lab.fleet.replicas()).toEqual([]);
+    expect(lab.clock.delaysMs).toEqual([]);
+  });
+
+  test("a replica that comes back connects anew and keeps its running builds", async () => {
+    const replica = await startReplica();
+    const lab = startFleet([endpoint("a", replica)]);
+    await lab.fleet.ready();
+    const release = lab.fleet.buildStarted("a");
+    lab.report();
+    lab.report(endpoint("a", replica));
+    expect(lab.fleet.replica("a")).toMatchObject({ state: { t: "connecting" }, runningBuilds: 1 });
+    await lab.reaches("a", "ready");
+    release();
+    expect(lab.fleet.replica("a")?.runningBuilds).toBe(0);
+  });
+
+  test("a replica that moved is another daemon until it has answered", async () => {
+    const lab = startFleet([endpoint("a", await startReplica({ workerId: "first" }))]);
+    await lab.fleet.ready();
+    lab.report(endpoint("a", await startReplica({ workerId: "second" })));
+    expect(lab.fleet.replica("a")?.state.t).toBe("connecting");
+    await lab.reaches("a", "ready");
+    expect(lab.fleet.facts("a")?.workerId).toBe("second");
+  });
+});
+
+describe("the fleet as a whole", () => {
+  test("lists its replicas by id and says of each why it is out", async () => {
+    const [up, down] = [await startReplica(), await refusingReplica()];
+    const lab = startFleet([endpoint("c", up), endpoint("b", down), endpoint("a", up)]);
+    await Promise.all([lab.reaches("c", "ready"), lab.reaches("b", "ejected"), lab.reaches("a", "ready")]);
+    expect(lab.fleet.replicas().map(({ id }) => id)).toEqual(["a", "b", "c"]);
+    const reason = `connect ECONNREFUSED 127.0.0.1:${down.address.port}`;
+    expect(lab.fleet.describe()).toBe(`a: ready, b: ejected (${reason}), c: ready`);
+  });
+
+  test("counts a build once, however often it ends", async () => {
+    const lab = startFleet([endpoint("a", await startReplica())]);
+    await lab.fleet.ready();
+    const releases = [lab.fleet.buildStarted("a"), lab.fleet.buildStarted("a")];
+    releases[0]!();
+    releases[0]!();
+    expect(lab.fleet.replica("a")?.runningBuilds).toBe(1);
+    releases[1]!();
+    expect(lab.fleet.replica("a")?.runningBuilds).toBe(0);
+    lab.fleet.buildStarted("unknown")();
+  });
+
+  test("says what its first ready replica says, and what it said last when none is left", async () => {
+    const [a, b] = [await startReplica({ workerId: "of a" }), await startReplica({ workerId: "of b" })];
+    const lab = startFleet([endpoint("a", a), endpoint("b", b)]);
+    expect(lab.fleet.representative()).toBeUndefined();
+    await Promise.all([lab.reaches("a", "ready"), lab.reaches("b", "ready")]);
+    expect(lab.fleet.representative()?.workerId).toBe("of a");
+    lab.fleet.reportFailure("a", "lost");
+    expect(lab.fleet.representative()?.workerId).toBe("of b");
+    lab.fleet.reportFailure("b", "lost");
+    expect(lab.fleet.representative()?.workerId).toBe("of b");
+  });
+
+  test("finds the replica that knows a build, and does not wait for those that do not answer", async () => {
+    const [a, b, c] = [
+      await startReplica(),
+      await startReplica({ history: [{ type: "COMPLETE", record: { Ref: "build-1" } }] }),
+      await startReplica(),
+    ];
+    const lab = startFleet([endpoint("a", a), endpoint("b", b), endpoint("c", c)]);
+    await Promise.all(["a", "b", "c"].map((id) => lab.reaches(id, "ready")));
+    expect(await lab.fleet.locateBuild("build-2", 30_000)).toBeUndefined();
+    a.behaviour.isSilent = true;
+    expect(await lab.fleet.locateBuild("build-1", 30_000)).toBe("b");
+    expect(await lab.fleet.locateBuild("build-2", 50)).toBeUndefined();
+  });
+
+  test("leaves no timer and no replica when it is stopped", async () => {
+    const lab = startFleet([endpoint("a", await startReplica()), endpoint("b", await refusingReplica())]);
+    await Promise.all([lab.fleet.ready(), lab.reaches("b", "ejected")]);
+    lab.fleet.stop();
+    expect(lab.clock.delaysMs).toEqual([]);
+    expect(lab.fleet.describe()).toBe("no replica is known");
+  });
+});
