@@ -1,12 +1,13 @@
 import { AdminServer } from "./admin/admin-server.ts";
 import { probeRoutes, type Readiness } from "./admin/probes.ts";
 import type { Address } from "./base/address.ts";
-import { systemClock } from "./base/clock.ts";
+import { type Clock, systemClock } from "./base/clock.ts";
 import type { Logger } from "./base/log.ts";
 import { readTlsFiles } from "./base/tls-files.ts";
 import type { Config } from "./config/schema.ts";
 import { FACADE_PATHS, Facade } from "./control/facade.ts";
 import type { DownstreamLimits } from "./dataplane/downstream-connection.ts";
+import type { OnReadDoor } from "./dataplane/onread-door.ts";
 import { Switch } from "./dataplane/switch.ts";
 import { CombinedDiscovery } from "./replicas/discovery/combined.ts";
 import type { Discovery } from "./replicas/discovery/discovery.ts";
@@ -29,6 +30,13 @@ export interface Gateway {
   stop(): Promise<void>;
 }
 
+/** Parts that may be replaced; each has its usual make. */
+export interface GatewayParts {
+  readonly clock?: Clock;
+  readonly makePlacer?: (fleet: Fleet) => Placer;
+  readonly onReadDoor?: OnReadDoor;
+}
+
 /** How long the owner of a build is asked for before its Status waits for a Solve alone. */
 const LOCATE_TIMEOUT_MS = 2_000;
 
@@ -36,14 +44,11 @@ const LOCATE_TIMEOUT_MS = 2_000;
  * Wire the parts together and begin to serve. The only place that does.
  *
  * Rejects, with everything closed again, when an address cannot be listened on
- * or a file cannot be read. `makePlacer` replaces the placement.
+ * or a file cannot be read.
  */
-export async function startGateway(
-  config: Config,
-  log: Logger,
-  makePlacer: (fleet: Fleet) => Placer = (fleet) => new ImmediatePlacer(fleet, config.placement),
-): Promise<Gateway> {
-  const clock = systemClock;
+export async function startGateway(config: Config, log: Logger, parts: GatewayParts = {}): Promise<Gateway> {
+  const { clock = systemClock, onReadDoor } = parts;
+  const makePlacer = parts.makePlacer ?? ((fleet) => new ImmediatePlacer(fleet, config.placement));
   const { tls, replicaTls, limits, health } = config;
   const upstreamTls = replicaTls.enabled
     ? readTlsFiles(
@@ -53,7 +58,7 @@ export async function startGateway(
       )
     : undefined;
   const fleet = new Fleet({
-    discovery: makeDiscovery(config, log),
+    discovery: makeDiscovery(config, clock, log),
     clock,
     log,
     health: { intervalMs: health.interval, timeoutMs: health.timeout, failuresToEject: health.failures },
@@ -87,6 +92,7 @@ export async function startGateway(
     tlsMode: tls.mode,
     tls: tls.mode === "off" ? undefined : readTlsFiles("tls", { ca: tls.clientCa, cert: tls.cert, key: tls.key }),
     replicaTls: upstreamTls,
+    ...(onReadDoor && { onReadDoor }),
     facadePaths: FACADE_PATHS,
     joinFacade: (duplex) => facade.inject(duplex),
     replicaAddress: (id) => fleet.replica(id)?.address,
@@ -129,11 +135,11 @@ export async function startGateway(
   }
 }
 
-function makeDiscovery({ replicas, replicasDns }: Config, log: Logger): Discovery {
+function makeDiscovery({ replicas, replicasDns }: Config, clock: Clock, log: Logger): Discovery {
   const endpoints = replicas.map(({ name, address }) => ({ id: name, address, isTerminating: false }));
   const discoveries: Discovery[] = [new StaticDiscovery(endpoints)];
   for (const { name, port } of replicasDns) {
-    discoveries.push(new DnsDiscovery({ name, ...(port !== undefined && { port }), clock: systemClock, log }));
+    discoveries.push(new DnsDiscovery({ name, ...(port !== undefined && { port }), clock, log }));
   }
   return new CombinedDiscovery(discoveries);
 }

@@ -6,7 +6,7 @@ import { errorTrailers, okTrailers, responseHeaders } from "../http2/grpc-status
 import type { HeaderField } from "../http2/header-field.ts";
 import type { RoutedCall, RoutedClient } from "../routing/routed-call.ts";
 import { BRIDGE_RETURN, type RpcKind } from "../routing/rpc-table.ts";
-import { HeldBody, type HeldBytes } from "./held-body.ts";
+import { HeldBody, type HeldTotals } from "./held-body.ts";
 import { DropPreface, DropSettingsAck, sessionPreface, TunnelFilter } from "./session-tunnel.ts";
 import type { Stream, StreamReceiver } from "./stream.ts";
 import { UpstreamSide } from "./upstream-side.ts";
@@ -19,7 +19,7 @@ export interface CallOptions {
   readonly stream: Stream;
   /** The request's header list, sent on unchanged. */
   readonly fields: readonly HeaderField[];
-  readonly held: HeldBytes;
+  readonly held: HeldTotals;
   readonly owner: CallOwner;
 }
 

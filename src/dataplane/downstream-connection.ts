@@ -11,7 +11,7 @@ import { Call, type CallOwner } from "./call.ts";
 import type { ConnectionHandler, ConnectionLimits, RequestHandler } from "./connection-options.ts";
 import type { Dialed } from "./dialer.ts";
 import { FrameConnection } from "./frame-connection.ts";
-import type { HeldBytes } from "./held-body.ts";
+import type { HeldTotals } from "./held-body.ts";
 import type { FirstBytes } from "./listener.ts";
 import { LostCalls } from "./lost-calls.ts";
 import { readSolve, readStatus } from "./request-reader.ts";
@@ -69,7 +69,7 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
   readonly #frames: FrameConnection;
   readonly #upstreams = new Map<string, UpstreamConnection>();
   readonly #calls = new Set<Call>();
-  readonly #held: HeldBytes;
+  readonly #held: HeldTotals;
   readonly #lost: LostCalls;
   readonly #log: Logger;
   readonly #onEnded: () => void;
@@ -82,7 +82,7 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
     this.#services = services;
     this.#log = log.child({ client: peer });
     this.#onEnded = onEnded;
-    this.#held = { bytes: 0, maxBytes: limits.heldBytes };
+    this.#held = { bytes: 0, calls: 0, maxBytes: limits.heldBytes };
     this.#lost = new LostCalls(groups);
     this.#frames = new FrameConnection({ transport, clock, limits: limits.client, handler: this, requests: this });
     this.#cancelHandshake = clock.after(limits.handshakeTimeoutMs, () => {
@@ -157,8 +157,8 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
     if (headerValue(fields, ":method") !== "POST") return [field(":status", "405"), field("allow", "POST")];
     if (!/^application\/grpc(?:$|[+;])/.test(headerValue(fields, "content-type") ?? ""))
       return [field(":status", "415")];
-    if (this.#calls.size < this.#services.limits.heldStreams) return undefined;
-    const text = `${this.#calls.size} calls open on one connection (limits.heldStreams)`;
+    if (this.#held.calls < this.#services.limits.heldStreams) return undefined;
+    const text = `${this.#held.calls} calls wait on this connection (limits.heldStreams)`;
     return [...responseHeaders(), ...errorTrailers(new GatewayError("limit_exceeded", text))];
   }
 

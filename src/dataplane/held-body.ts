@@ -2,22 +2,25 @@ import { GatewayError } from "../base/errors.ts";
 import { type FirstMessage, GRPC_PREFIX_BYTES, readFirstMessage } from "../buildkit/grpc-message.ts";
 import type { Stream } from "./stream.ts";
 
-/** Bytes that a connection's held calls keep together. */
-export interface HeldBytes {
+/** What a connection's held calls keep together. */
+export interface HeldTotals {
   bytes: number;
+  /** Calls that are held. */
+  calls: number;
   readonly maxBytes: number;
 }
 
 /** What a client has sent of a call that has no replica yet. Copied, and counted against the connection. */
 export class HeldBody {
-  readonly #held: HeldBytes;
+  readonly #held: HeldTotals;
   #chunks: Buffer[] = NO_CHUNKS;
   #bytes = 0;
   /** Octets from which on it is worth looking at the message again. */
   #wantedBytes = GRPC_PREFIX_BYTES;
 
-  constructor(held: HeldBytes) {
+  constructor(held: HeldTotals) {
     this.#held = held;
+    held.calls++;
   }
 
   /** Keep a copy. Throws GatewayError(limit_exceeded) when the connection holds too much. */
@@ -62,8 +65,9 @@ export class HeldBody {
     return this.#chunks[0] ?? NO_BYTES;
   }
 
-  /** Hand everything over; nothing is held afterwards. */
+  /** Hand everything over; nothing is held afterwards. Once only. */
   take(): Buffer {
+    this.#held.calls--;
     if (this.#chunks === NO_CHUNKS) return NO_BYTES;
     const all = this.#joined();
     this.#held.bytes -= this.#bytes;

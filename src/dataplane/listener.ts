@@ -6,9 +6,10 @@ import type { Cancel, Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
 import { helloKind, REFUSALS } from "./client-hello.ts";
-import { adoptWithReader, installReader } from "./onread-door.ts";
+import { type OnReadDoor, RUNTIME_DOOR } from "./onread-door.ts";
 import type { ReadBuffer, ReadBufferPool } from "./read-buffers.ts";
 import { ReusedBufferReader } from "./socket-reader.ts";
+import { removeStaleSocket } from "./stale-socket.ts";
 import { Transport } from "./transport.ts";
 import type { TurnFlusher } from "./turn-flusher.ts";
 
@@ -54,6 +55,8 @@ export interface ListenerOptions {
   /** Whether one more connection may be served; a refusal is logged by whoever says no. */
   readonly mayAccept: () => boolean;
   readonly onClient: (client: AcceptedClient) => void;
+  /** Default: the runtime's. */
+  readonly onReadDoor?: OnReadDoor;
 }
 
 /** One address on which TLS and cleartext are told apart by the first byte. */
@@ -71,12 +74,13 @@ export class Listener {
   }
 
   /** Begin to listen; the answer has the real port. Rejects with Node's own error. */
-  listen(address: Address): Promise<Address> {
+  async listen(address: Address): Promise<Address> {
+    if (address.t === "unix") await removeStaleSocket(address.path);
     const target =
       address.t === "unix"
         ? { path: address.path }
         : { ...(address.host !== "" && { host: address.host }), port: address.port };
-    return new Promise((resolve, reject) => {
+    return await new Promise((resolve, reject) => {
       this.#server.once("error", reject);
       this.#server.listen(target, () => {
         this.#server.off("error", reject);
@@ -95,13 +99,13 @@ export class Listener {
   }
 
   #accept(accepted: Socket): void {
-    const { mayAccept, buffers, clock, handshakeTimeoutMs } = this.#options;
+    const { mayAccept, buffers, clock, handshakeTimeoutMs, onReadDoor = RUNTIME_DOOR } = this.#options;
     if (!mayAccept()) {
       accepted.destroy();
       return;
     }
     const reader = new ReusedBufferReader(buffers);
-    const adopted = adoptWithReader(accepted, reader);
+    const adopted = onReadDoor.adopt(accepted, reader);
     const socket = adopted ?? accepted;
     const cancelTimeout = clock.after(handshakeTimeoutMs, () => socket.destroy());
     const settle = (): void => {
@@ -126,7 +130,7 @@ export class Listener {
   }
 
   #createTlsServer({ ca, cert, key }: TlsMaterial): TlsServer {
-    const { log, flusher, buffers, onClient, handshakeTimeoutMs } = this.#options;
+    const { log, flusher, buffers, onClient, handshakeTimeoutMs, onReadDoor = RUNTIME_DOOR } = this.#options;
     const server = createTlsServer({
       ...(cert && { cert }),
       ...(key && { key }),
@@ -137,7 +141,7 @@ export class Listener {
     });
     server.on("secureConnection", (socket) => {
       const reader = new ReusedBufferReader(buffers);
-      const transport = new Transport(socket, flusher, installReader(socket, reader) ? reader : undefined);
+      const transport = new Transport(socket, flusher, onReadDoor.install(socket, reader) ? reader : undefined);
       onClient({ transport, peer: peerName(socket), first: undefined });
     });
     server.on("tlsClientError", (err: Error & { code?: string }, socket) => {

@@ -10,6 +10,14 @@ import type { ReusedBufferReader } from "./socket-reader.ts";
  * https://github.com/nodejs/node/issues/25436 asks for a public way.
  */
 
+/** How sockets that were accepted come to be read into reused buffers. */
+export interface OnReadDoor {
+  /** For a socket that has never been read; `undefined` where it cannot be had. */
+  readonly adopt: (accepted: Socket, reader: ReusedBufferReader) => Socket | undefined;
+  /** For a TLS socket; false where it cannot be had. */
+  readonly install: (socket: TLSSocket, reader: ReusedBufferReader) => boolean;
+}
+
 /** The part of a socket's inner handle that is used. */
 interface Handle {
   reading?: boolean;
@@ -21,7 +29,7 @@ interface Handle {
  * Move an accepted, never-read socket's handle into a new socket that reads
  * into reused buffers. `undefined` where this runtime does not offer it.
  */
-export function adoptWithReader(accepted: Socket, reader: ReusedBufferReader): Socket | undefined {
+function adoptWithReader(accepted: Socket, reader: ReusedBufferReader): Socket | undefined {
   const inside = accepted as unknown as { _handle?: Handle | null };
   const handle = inside._handle;
   if (typeof handle?.readStop !== "function" || typeof handle.useUserBuffer !== "function") return undefined;
@@ -33,11 +41,14 @@ export function adoptWithReader(accepted: Socket, reader: ReusedBufferReader): S
   return new Socket({ handle, onread: reader.option, allowHalfOpen: false } as ConstructorParameters<typeof Socket>[0]);
 }
 
+/** The door as this runtime has it. */
+export const RUNTIME_DOOR: OnReadDoor = { adopt: adoptWithReader, install: installReader };
+
 /** Names of the symbols under which a socket keeps its `onread` option. */
 const SYMBOL_NAMES = ["kBuffer", "kBufferCb", "kBufferGen"] as const;
 
 /** Let a TLS socket of the server's side read into reused buffers from now on. False where that cannot be had. */
-export function installReader(socket: TLSSocket, reader: ReusedBufferReader): boolean {
+function installReader(socket: TLSSocket, reader: ReusedBufferReader): boolean {
   const handle = (socket as unknown as { _handle?: Handle | null })._handle;
   if (!SYMBOLS || typeof handle?.useUserBuffer !== "function") return false;
   const { buffer, callback } = reader.option;

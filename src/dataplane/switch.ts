@@ -8,6 +8,7 @@ import type { BuildGroups } from "../routing/build-groups.ts";
 import { type Dialed, dial } from "./dialer.ts";
 import { DownstreamConnection, type DownstreamLimits, type DownstreamServices } from "./downstream-connection.ts";
 import { type AcceptedClient, Listener, type TlsMode } from "./listener.ts";
+import type { OnReadDoor } from "./onread-door.ts";
 import { ReadBufferPool } from "./read-buffers.ts";
 import { TurnFlusher } from "./turn-flusher.ts";
 
@@ -29,6 +30,8 @@ export interface SwitchOptions {
   readonly tls: TlsMaterial | undefined;
   /** TLS to the replicas; absent: cleartext. */
   readonly replicaTls: TlsMaterial | undefined;
+  /** How accepted sockets are read. Default: as fast as the runtime allows. */
+  readonly onReadDoor?: OnReadDoor;
   readonly facadePaths: ReadonlySet<string>;
   /** Serve one more in-process connection. */
   readonly joinFacade: (duplex: Duplex) => void;
@@ -64,7 +67,7 @@ export class Switch {
 
   /** Listen on one more address; resolves with the real port. */
   listen(address: Address): Promise<Address> {
-    const { tlsMode, tls, clock, log, limits } = this.#options;
+    const { tlsMode, tls, clock, log, limits, onReadDoor } = this.#options;
     const listener = new Listener({
       tlsMode,
       tls,
@@ -75,6 +78,7 @@ export class Switch {
       handshakeTimeoutMs: limits.handshakeTimeoutMs,
       mayAccept: () => this.#mayAccept(),
       onClient: (client) => this.#serve(client),
+      ...(onReadDoor && { onReadDoor }),
     });
     this.#listeners.push(listener);
     return listener.listen(address);

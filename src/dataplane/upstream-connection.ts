@@ -68,7 +68,9 @@ export class UpstreamConnection implements ConnectionHandler {
   /** Close it; the replica sees its streams cancelled. */
   close(): void {
     if (this.#state.t === "closed") return;
-    if (this.#state.t === "ready" || this.#state.t === "connecting") this.#settle({ t: "goingAway" });
+    const before = this.#state;
+    this.#settle({ t: "goingAway" });
+    if (before.t === "connecting") before.resolve({ t: "failed", reason: "client has gone" });
     if (this.#frames.isReady) this.#frames.close(ErrorCode.NO_ERROR, "client has gone");
     else this.#frames.destroy(new Error("client has gone"));
   }
