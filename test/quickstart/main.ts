@@ -78,11 +78,11 @@ function describeBuild(build: SampleBuild): string {
 }
 
 function sayHowToUse(address: string, buildx: Buildx): void {
-  say("Your own buildx, with or without Docker:");
+  say("Point your own buildx at it:");
   say(`  docker buildx create --name gateway --driver remote ${address}`);
   say("  docker buildx build --builder gateway .");
   if (flags.keep) {
-    say("or, without any buildx of your own:");
+    say("or use the one that built the sample:");
     const settings = ["BUILDX_CONFIG", "DOCKER_CONFIG", "BUILDX_BUILDER"].map((name) => `${name}=${buildx.env[name]}`);
     say(`  ${settings.join(" ")} ${buildx.file} build .`);
   } else {

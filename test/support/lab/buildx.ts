@@ -45,11 +45,14 @@ export class Buildx {
   static async create(tools: LabTools, options: BuilderOptions): Promise<Buildx> {
     const file = tools.buildx[options.version];
     if (!file) throw new Error(`buildx ${options.version} is not to be had here`);
-    await mkdir(options.home, { recursive: true });
+    const temporary = join(options.home, "tmp");
+    await mkdir(temporary, { recursive: true });
     const env = {
       PATH: process.env.PATH ?? "",
       ...tools.gitEnv,
       HOME: options.home,
+      // It leaves the Dockerfiles of a bake file there.
+      TMPDIR: temporary,
       BUILDX_CONFIG: join(options.home, "buildx"),
       DOCKER_CONFIG: join(options.home, "docker"),
       // No Docker here: buildx must not find one that happens to run.

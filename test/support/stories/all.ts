@@ -4,7 +4,7 @@ import { CANCEL_STORY } from "./cancel.ts";
 import { CHECK_STORY, OUTLINE_STORY } from "./check.ts";
 import { FAILURE_STORIES } from "./failures.ts";
 import { INSPECT_STORY } from "./inspect.ts";
-import { MOUNTS_STORY } from "./mounts.ts";
+import { MOUNT_STORIES } from "./mounts.ts";
 import { LOCAL_CACHE_STORY, NAMED_CONTEXT_STORY, STDIN_STORY } from "./other-inputs.ts";
 import { OUTPUT_STORIES } from "./outputs.ts";
 import { PARALLEL_STORY } from "./parallel.ts";
@@ -19,7 +19,7 @@ import type { Story } from "./story.ts";
 export const ALL_STORIES: readonly Story[] = [
   INSPECT_STORY,
   ...OUTPUT_STORIES,
-  MOUNTS_STORY,
+  ...MOUNT_STORIES,
   STDIN_STORY,
   NAMED_CONTEXT_STORY,
   LOCAL_CACHE_STORY,
@@ -39,6 +39,6 @@ export const ALL_STORIES: readonly Story[] = [
 export const CONNECTION_STORIES: readonly Story[] = [
   INSPECT_STORY,
   OUTPUT_STORIES[0]!,
-  MOUNTS_STORY,
+  MOUNT_STORIES[0]!,
   BAKE_SHARED_STORY,
 ];

@@ -1,0 +1,141 @@
+import { once } from "node:events";
+import { connect, type Socket } from "node:net";
+import { onTestFinished } from "vitest";
+import type { Address } from "../../src/base/address.ts";
+import { silentLog } from "../../src/base/log.ts";
+import { loadConfig } from "../../src/config/load.ts";
+import type { OnReadDoor } from "../../src/dataplane/onread-door.ts";
+import { type Gateway, type GatewayParts, startGateway } from "../../src/gateway.ts";
+import type { Fleet } from "../../src/replicas/fleet.ts";
+import { acceptsBuilds } from "../../src/replicas/replica.ts";
+import { ImmediatePlacer, type Placer } from "../../src/routing/placer.ts";
+import { FakeClock } from "./fake-clock.ts";
+import { RawPeer } from "./raw-http2/raw-peer.ts";
+import { ScriptedReplica, SWITCH_MARK_BYTES } from "./scripted-replica.ts";
+
+/** Sockets are read by `data` events only, as in a runtime without the unofficial door. */
+const CLOSED_DOOR: OnReadDoor = { adopt: () => undefined, install: () => false };
+
+/** How the gateway may read its clients, for `describe.each`: what a test shows must hold for both. */
+export const READING_WAYS: { readonly way: string; readonly parts: GatewayParts }[] = [
+  { way: "into reused buffers", parts: {} },
+  { way: "by data events", parts: { onReadDoor: CLOSED_DOOR } },
+];
+
+/** What a rig may be asked for. */
+export interface RigOptions {
+  /** How many replicas. Default 1. */
+  readonly replicas?: number;
+  /** Further flags of `serve`. */
+  readonly argv?: readonly string[];
+  /** Settings by their variable's name without its prefix: `LIMITS_STREAMS`. */
+  readonly settings?: Readonly<Record<string, string>>;
+  /** Replaces the placement; what it would have been is given to it. */
+  readonly wrapPlacer?: (usual: Placer) => Placer;
+  readonly parts?: GatewayParts;
+}
+
+/**
+ * The whole gateway in this process, on a clock that only the test moves, in
+ * front of replicas that the test scripts. Everything is stopped when the test
+ * is over.
+ */
+export class SwitchRig {
+  readonly clock: FakeClock;
+  readonly gateway: Gateway;
+  readonly fleet: Fleet;
+  readonly replicas: readonly ScriptedReplica[];
+
+  private constructor(clock: FakeClock, gateway: Gateway, fleet: Fleet, replicas: readonly ScriptedReplica[]) {
+    this.clock = clock;
+    this.gateway = gateway;
+    this.fleet = fleet;
+    this.replicas = replicas;
+  }
+
+  /** Resolves when every replica is ready. */
+  static async start(options: RigOptions = {}): Promise<SwitchRig> {
+    const { replicas: count = 1, argv = [], settings = {}, wrapPlacer = (usual) => usual, parts } = options;
+    const replicas = await Promise.all(Array.from({ length: count }, (_, i) => ScriptedReplica.start(`r${i + 1}`)));
+    onTestFinished(() => {
+      for (const replica of replicas) replica.stop();
+    });
+    const config = loadRigConfig(replicas, argv, settings);
+    const clock = new FakeClock();
+    let fleet: Fleet | undefined;
+    const gateway = await startGateway(config, silentLog(), {
+      clock,
+      makePlacer: (made) => {
+        fleet = made;
+        return wrapPlacer(new ImmediatePlacer(made, config.placement));
+      },
+      ...parts,
+    });
+    onTestFinished(() => gateway.stop());
+    await allReady(fleet!);
+    return new SwitchRig(clock, gateway, fleet!, replicas);
+  }
+
+  /** The only replica, or the first. */
+  get replica(): ScriptedReplica {
+    return this.replicas[0]!;
+  }
+
+  get address(): Address & { t: "tcp" } {
+    return this.gateway.listening[0] as Address & { t: "tcp" };
+  }
+
+  /** A TCP connection that says nothing. */
+  async socket(): Promise<Socket> {
+    const socket = connect({ port: this.address.port, host: "127.0.0.1", noDelay: true });
+    onTestFinished(() => void socket.destroy());
+    await once(socket, "connect");
+    return socket;
+  }
+
+  /** A client that has sent nothing. */
+  async silentClient(): Promise<RawPeer> {
+    return new RawPeer(await this.socket(), "client");
+  }
+
+  /** A client that has exchanged SETTINGS. */
+  async client(settings: readonly (readonly [id: number, value: number])[] = []): Promise<RawPeer> {
+    const client = await this.silentClient();
+    client.begin("client", settings);
+    await client.nextOf("SETTINGS");
+    return client;
+  }
+}
+
+function loadRigConfig(
+  replicas: readonly ScriptedReplica[],
+  argv: readonly string[],
+  settings: Readonly<Record<string, string>>,
+) {
+  const env: Record<string, string> = { BUILDKIT_GATEWAY_LIMITS_REPLICA_HEADER_LIST_BYTES: `${SWITCH_MARK_BYTES}B` };
+  for (const [name, text] of Object.entries(settings)) env[`BUILDKIT_GATEWAY_${name}`] = text;
+  const loaded = loadConfig({
+    argv: [
+      "--listen=tcp://127.0.0.1:0",
+      "--admin=off",
+      ...replicas.map(({ name, address }) => `--replica=${name}=${address}`),
+      ...argv,
+    ],
+    env,
+    readFile: () => {
+      throw new Error("a rig reads no file");
+    },
+  });
+  if (loaded.t === "invalid") throw new Error(JSON.stringify(loaded.problems));
+  return loaded.config;
+}
+
+function allReady(fleet: Fleet): Promise<void> {
+  return new Promise((resolve) => {
+    const cancel = fleet.onChange(() => {
+      if (!fleet.replicas().every(acceptsBuilds)) return;
+      cancel();
+      resolve();
+    });
+  });
+}
