@@ -21,15 +21,30 @@ export class ProtobufError extends Error {
 
 const NO_BYTES = Buffer.alloc(0);
 
+/** Fields of one request, nested ones included. Real ones have hundreds; each costs time on the only thread. */
+const MAX_FIELDS = 100_000;
+
+/** How many more fields will be read. Shared by a message and those nested in it. */
+export interface FieldBudget {
+  left: number;
+}
+
+/** For one request. */
+export function fieldBudget(): FieldBudget {
+  return { left: MAX_FIELDS };
+}
+
 /**
  * Walk the fields of a message without decoding what is inside them.
  *
  * A Solve carries a definition of up to 16 MiB that the gateway has no use
- * for: this steps over it. Throws ProtobufError on malformed input.
+ * for: this steps over it. Throws ProtobufError on malformed input, and where
+ * the budget is used up.
  */
-export function* readFields(message: Buffer): Generator<WireField> {
+export function* readFields(message: Buffer, budget: FieldBudget = fieldBudget()): Generator<WireField> {
   let at = 0;
   while (at < message.length) {
+    if (budget.left-- <= 0) throw new ProtobufError(`more than ${MAX_FIELDS} fields`);
     const tag = readVarint(message, at);
     at = tag.end;
     const number = Math.floor(tag.value / 8);

@@ -1,4 +1,12 @@
-import { fieldText, ProtobufError, readFields, WireType } from "./protobuf-reader.ts";
+import {
+  type FieldBudget,
+  fieldBudget,
+  fieldText,
+  ProtobufError,
+  readFields,
+  type WireField,
+  WireType,
+} from "./protobuf-reader.ts";
 
 /**
  * What the gateway reads of a `moby.buildkit.v1.SolveRequest`
@@ -9,7 +17,7 @@ export interface SolveRequest {
   readonly buildRef: string;
   /** The client's session; empty where it has none. */
   readonly buildSession: string;
-  /** Further sessions that the build draws on: `local-sessionid:*` (a bake's shared one), SourcePolicySession. */
+  /** Further sessions that the build draws on: `local-sessionid:*` (a bake's shared one), SourcePolicySession. None is empty. */
   readonly inputSessions: readonly string[];
   /** A client's own helper build, such as buildx's capability probe: bound to nothing, in no history. */
   readonly isInternal: boolean;
@@ -20,15 +28,7 @@ export interface SolveRequest {
 }
 
 /** Options of a frontend that are read; others (build arguments among them) are stepped over. */
-const READ_ATTRS = new Set([
-  "vcs:source",
-  "vcs:localdir:context",
-  "vcs:revision",
-  "context",
-  "filename",
-  "target",
-  "platform",
-]);
+const READ_ATTRS = new Set(["vcs:source", "vcs:localdir:context", "context"]);
 
 const INPUT_SESSION_PREFIX = "local-sessionid:";
 
@@ -40,70 +40,79 @@ export function readSolveRequest(message: Buffer): SolveRequest {
   const attrs = new Map<string, string>();
   const inputSessions = new Set<string>();
   const imageNames: string[] = [];
-  for (const field of readFields(message)) {
+  const budget = fieldBudget();
+  for (const field of readFields(message, budget)) {
     switch (field.number) {
       case 1:
         buildRef = fieldText(field);
         break;
       case 4:
       case 13:
-        imageNames.push(...exporterNames(field.number, requireBytes(field)));
+        for (const name of exporterNames(field, budget)) imageNames.push(name);
         break;
       case 5:
         buildSession = fieldText(field);
         break;
       case 7: {
-        const [key, value] = readMapEntry(requireBytes(field));
-        if (key.startsWith(INPUT_SESSION_PREFIX)) inputSessions.add(value);
-        else if (READ_ATTRS.has(key)) attrs.set(key, value);
+        const { key, value } = readMapEntry(field, budget);
+        if (key.startsWith(INPUT_SESSION_PREFIX)) inputSessions.add(entryText(value));
+        else if (READ_ATTRS.has(key)) attrs.set(key, entryText(value));
         break;
       }
-      case 15: {
-        const policySession = fieldText(field);
-        if (policySession !== "") inputSessions.add(policySession);
+      case 15:
+        inputSessions.add(fieldText(field));
         break;
-      }
       case 11:
-        isInternal = field.varint !== 0;
+        isInternal = requireType(field, WireType.VARINT).varint !== 0;
         break;
     }
   }
   if (buildRef === "") throw new ProtobufError("field 1 (Ref) is missing");
+  inputSessions.delete("");
   return { buildRef, buildSession, inputSessions: [...inputSessions], isInternal, attrs, imageNames };
 }
 
 /** Read the `Ref` of a StatusRequest; empty when it has none. */
 export function readStatusRef(message: Buffer): string {
-  for (const field of readFields(message)) if (field.number === 1) return fieldText(field);
-  return "";
+  let buildRef = "";
+  for (const field of readFields(message)) if (field.number === 1) buildRef = fieldText(field);
+  return buildRef;
 }
 
 /** Image names of an `Exporter` (field 13), or of one entry of `ExporterAttrsDeprecated` (field 4). */
-function exporterNames(fieldNumber: number, bytes: Buffer): string[] {
-  if (fieldNumber === 4) {
-    const [key, value] = readMapEntry(bytes);
-    return key === "name" && value !== "" ? [value] : [];
+function* exporterNames(exporter: WireField, budget: FieldBudget): Generator<string> {
+  if (exporter.number === 4) {
+    yield* nameIn(exporter, budget);
+    return;
   }
-  const names: string[] = [];
-  for (const field of readFields(bytes)) {
-    if (field.number !== 2) continue;
-    const [key, value] = readMapEntry(requireBytes(field));
-    if (key === "name" && value !== "") names.push(value);
+  for (const field of readFields(requireType(exporter, WireType.LENGTH).bytes, budget)) {
+    if (field.number === 2) yield* nameIn(field, budget);
   }
-  return names;
 }
 
-function readMapEntry(bytes: Buffer): [key: string, value: string] {
+/** The value of the attribute `name`. */
+function* nameIn(attr: WireField, budget: FieldBudget): Generator<string> {
+  const { key, value } = readMapEntry(attr, budget);
+  const name = key === "name" ? entryText(value) : "";
+  if (name !== "") yield name;
+}
+
+/** A key as text, and the value as it lies there: buildkitd takes build arguments that are not UTF-8. */
+function readMapEntry(entry: WireField, budget: FieldBudget): { key: string; value: WireField | undefined } {
   let key = "";
-  let value = "";
-  for (const field of readFields(bytes)) {
-    if (field.number === 1) key = fieldText(field);
-    else if (field.number === 2) value = fieldText(field);
+  let value: WireField | undefined;
+  for (const field of readFields(requireType(entry, WireType.LENGTH).bytes, budget)) {
+    if (field.number === 1) key = requireType(field, WireType.LENGTH).bytes.toString("utf8");
+    else if (field.number === 2) value = field;
   }
-  return [key, value];
+  return { key, value };
 }
 
-function requireBytes(field: { number: number; wireType: number; bytes: Buffer }): Buffer {
-  if (field.wireType !== WireType.LENGTH) throw new ProtobufError(`field ${field.number} is not length-delimited`);
-  return field.bytes;
+function entryText(value: WireField | undefined): string {
+  return value === undefined ? "" : fieldText(value);
+}
+
+function requireType(field: WireField, wireType: number): WireField {
+  if (field.wireType !== wireType) throw new ProtobufError(`field ${field.number} has wire type ${field.wireType}`);
+  return field;
 }

@@ -126,7 +126,6 @@ export class Call implements RoutedCall, StreamReceiver {
       this.#filterDown = new TunnelFilter(new DropPreface());
     } else {
       this.stream.partner = upstream;
-      upstream.partner = this.stream;
     }
     if (body.length > 0) this.data(body, state.isEnded);
     this.writable();
@@ -154,14 +153,15 @@ export class Call implements RoutedCall, StreamReceiver {
 
   #respond(trailers: readonly HeaderField[]): void {
     const { stream } = this;
-    if (this.#state.t === "closed" || this.#state.t === "answered") return;
+    const state = this.#state;
+    if (state.t === "closed" || state.t === "answered") return;
     this.#stopHold();
-    if (this.#state.t === "held") this.#state.body.take();
-    if (this.#state.t === "joined") this.#state.upstream.reset(ErrorCode.CANCEL);
+    if (state.t === "held") state.body.take();
+    if (state.t === "joined") state.upstream.reset(ErrorCode.CANCEL);
     this.#state = { t: "answered" };
     stream.sendHeaders(stream.hasSentHeaders ? trailers : [...responseHeaders(), ...trailers], true);
-    // The answer is whole: the client need not send the rest (RFC 9113 §8.1).
-    if (stream.isQueueEmpty) stream.reset(ErrorCode.NO_ERROR);
+    // The answer is whole: a client that has not sent the rest need not (RFC 9113 §8.1).
+    if (state.t !== "held" || !state.isEnded) stream.resetWhenSent(ErrorCode.NO_ERROR);
   }
 
   headers(fields: readonly HeaderField[], isEndOfStream: boolean): void {
@@ -192,7 +192,7 @@ export class Call implements RoutedCall, StreamReceiver {
       this.stream.connection.stopWhileCongested(upstream.connection);
       return;
     }
-    upstream.sendData(this.#filterUp.push(bytes), isEndOfStream);
+    upstream.sendData(this.#filterUp.push(bytes, isEndOfStream), isEndOfStream);
     if (this.#filterUp.isDone) {
       this.#filterUp = undefined;
       this.stream.partner = upstream;
@@ -202,12 +202,17 @@ export class Call implements RoutedCall, StreamReceiver {
 
   /** Payload of the replica's that could not pass at once. */
   sendDown(upstream: Stream, bytes: Buffer, isEndOfStream: boolean): void {
+    if (!this.stream.hasSentHeaders) {
+      // DATA before a response's HEADERS is malformed (RFC 9113 §8.1).
+      upstream.connection.faultStream(upstream, ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
     if (!this.#filterDown) {
       this.stream.sendData(bytes, isEndOfStream);
       upstream.connection.stopWhileCongested(this.stream.connection);
       return;
     }
-    this.stream.sendData(this.#filterDown.push(bytes), isEndOfStream);
+    this.stream.sendData(this.#filterDown.push(bytes, isEndOfStream), isEndOfStream);
     if (this.#filterDown.isDone) {
       this.#filterDown = undefined;
       upstream.partner = this.stream;
@@ -224,6 +229,10 @@ export class Call implements RoutedCall, StreamReceiver {
         fields.filter(({ name }) => !RESPONSE_ONLY.has(name)),
         true,
       );
+    // From here on the replica's payload need not be looked at.
+    if (this.#state.t === "joined" && this.stream.hasSentHeaders && !this.#filterDown) {
+      this.#state.upstream.partner = this.stream;
+    }
   }
 
   /** The client takes more: let the replica send as much more. */
@@ -248,12 +257,15 @@ export class Call implements RoutedCall, StreamReceiver {
 
   /** The replica ended the stream with RST_STREAM. */
   upstreamReset(code: number): void {
-    this.stream.reset(code);
+    // NO_ERROR follows a whole answer, some of which may still wait for the client's window (RFC 9113 §8.1).
+    if (code === ErrorCode.NO_ERROR) this.stream.resetWhenSent(code);
+    else this.stream.reset(code);
   }
 
-  /** The replica's connection is gone. */
+  /** The replica's connection is gone, or its answer cannot be taken. */
   upstreamLost(error: Error): void {
-    this.client.callLost(this, error);
+    if (error instanceof GatewayError) this.fail(error);
+    else this.client.callLost(this, error);
   }
 
   closed(): void {

@@ -102,8 +102,9 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
     return this.#calls.size > 0 ? 0 : this.#services.clock.nowMs() - this.#lastActiveMs;
   }
 
-  /** Say goodbye and close; open calls are lost. */
+  /** Say goodbye and close; open calls are answered first, or their users would read of a lost connection. */
   close(reason: string): void {
+    this.#lost.answerAll(this.#calls, new GatewayError("shutting_down", reason));
     this.#frames.close(ErrorCode.NO_ERROR, reason);
   }
 

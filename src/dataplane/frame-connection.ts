@@ -42,6 +42,7 @@ export class FrameConnection {
   #prefaceLeft: number;
   #state: "starting" | "ready" | "closing" | "closed" = "starting";
   #congestionWaiters: (() => void)[] = [];
+  #willCheckCongestion = false;
 
   constructor(options: ConnectionOptions) {
     const { transport, limits, clock, requests } = options;
@@ -62,6 +63,8 @@ export class FrameConnection {
     if (!requests) entries.push([SettingId.ENABLE_PUSH, 0]);
     transport.write(settingsFrame(entries));
     this.writer.windowUpdate(0, CONNECTION_WINDOW_BYTES - DEFAULT_WINDOW_BYTES);
+    // Nothing may overtake our SETTINGS (RFC 9113 §3.4), which an answer to a PING would.
+    transport.flush();
     transport.start(
       (bytes, start, end, lease) => this.receive(bytes, start, end, lease),
       ({ error }) => this.#finish(error ?? new Error("connection closed by peer")),
@@ -95,11 +98,25 @@ export class FrameConnection {
 
   onceUncongested(resume: () => void): void {
     this.#congestionWaiters.push(resume);
-    this.transport.onceDrained(() => this.#checkCongestion());
+    this.#checkWhenDrained();
+  }
+
+  #checkWhenDrained(): void {
+    if (this.#willCheckCongestion) return;
+    this.#willCheckCongestion = true;
+    this.transport.onceDrained(() => {
+      this.#willCheckCongestion = false;
+      this.#checkCongestion();
+    });
   }
 
   #checkCongestion(): void {
-    if (this.#congestionWaiters.length === 0 || (this.isCongested && this.#state !== "closed")) return;
+    if (this.#congestionWaiters.length === 0) return;
+    if (this.isCongested && this.#state !== "closed") {
+      // What has left was not all: more waits for windows, and will be written too.
+      this.#checkWhenDrained();
+      return;
+    }
     const waiters = this.#congestionWaiters;
     this.#congestionWaiters = [];
     for (const resume of waiters) resume();
@@ -133,6 +150,8 @@ export class FrameConnection {
       const stream = this.#unopened.shift()!;
       this.#assignId(stream);
       stream.drainQueue();
+      const grantedBytes = stream.receiveWindow - DEFAULT_WINDOW_BYTES;
+      if (grantedBytes > 0) this.writer.windowUpdate(stream.id, grantedBytes);
       stream.receiver.writable();
     }
   }
@@ -188,8 +207,16 @@ export class FrameConnection {
     }
   }
 
+  /** Count a stream that a client opened for nothing: that it reset, or made us reset. Throws as {@link countControlFrame}. */
+  countReset(): void {
+    if (this.options.requests && this.resetFlood.isExceededByOneMore()) {
+      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "too many streams reset (limits.resetsPerSecond)");
+    }
+  }
+
   /** The peer broke a rule on one stream (RFC 9113 §5.4.2). */
   faultStream(stream: Stream, code: ErrorCodeValue): void {
+    this.countReset();
     this.writeReset(stream, code);
     stream.wasReset(code);
   }
@@ -250,6 +277,8 @@ export class FrameConnection {
 
   #finish(cause: Error): void {
     if (this.#state === "closed") return;
+    // A peer that has gone reads no more; only a goodbye of ours may still be on its way.
+    if (this.#state !== "closing") this.transport.destroy();
     this.#state = "closed";
     this.#loseStreams(cause);
     this.#checkCongestion();

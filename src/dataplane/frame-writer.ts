@@ -26,17 +26,20 @@ export class FrameWriter {
   /** HEADERS, with as many CONTINUATION frames as the peer's largest frame asks for. */
   headers(streamId: number, fields: readonly HeaderField[], isEndOfStream: boolean, maxFrameBytes: number): void {
     const block = this.#encoder.encode(fields);
-    let type: number = FrameType.HEADERS;
-    let flags = isEndOfStream ? FrameFlag.END_STREAM : 0;
-    let at = 0;
-    do {
-      const end = Math.min(block.length, at + maxFrameBytes);
-      if (end === block.length) flags |= FrameFlag.END_HEADERS;
-      this.#frame(type, flags, streamId, block.subarray(at, end));
-      type = FrameType.CONTINUATION;
-      flags = 0;
-      at = end;
-    } while (at < block.length);
+    const flags = isEndOfStream ? FrameFlag.END_STREAM : 0;
+    if (block.length <= maxFrameBytes) {
+      this.#header(block.length, FrameType.HEADERS, flags | FrameFlag.END_HEADERS, streamId, 0);
+      this.#transport.write(block);
+      return;
+    }
+    // In one piece of memory: an answer to a PING overtakes what is collected, but must not get between these.
+    const frames = [frame(FrameType.HEADERS, flags, streamId, block.subarray(0, maxFrameBytes))];
+    for (let at = maxFrameBytes; at < block.length; at += maxFrameBytes) {
+      const isLast = at + maxFrameBytes >= block.length;
+      const rest = block.subarray(at, at + maxFrameBytes);
+      frames.push(frame(FrameType.CONTINUATION, isLast ? FrameFlag.END_HEADERS : 0, streamId, rest));
+    }
+    this.#transport.write(Buffer.concat(frames));
   }
 
   /** One DATA frame. `payload` must not change until it has left; a `lease` is held that long. */
@@ -66,11 +69,6 @@ export class FrameWriter {
 
   goaway(lastStreamId: number, code: number, debug: string): void {
     this.#transport.write(goawayFrame(lastStreamId, code, debug));
-  }
-
-  #frame(type: number, flags: number, streamId: number, payload: Buffer): void {
-    this.#header(payload.length, type, flags, streamId, 0);
-    this.#transport.write(payload);
   }
 
   /** Write a frame header with `room` octets behind it; returns where those begin in the scratch. */

@@ -36,6 +36,7 @@ export class InboundFrames implements FrameSink {
     this.#consumeConnectionWindow(size + overheadBytes);
     const stream = this.#connection.streams.get(streamId);
     if (!stream?.isReadable) {
+      if (size === 0) this.#connection.countControlFrame("empty DATA");
       this.#dataOnAbsent(streamId, stream);
       return;
     }
@@ -95,9 +96,8 @@ export class InboundFrames implements FrameSink {
       case FrameType.PING:
         requireConnection(streamId, "PING");
         requireSize(payload, 8, "PING");
-        if (flags & FrameFlag.ACK) break;
         this.#connection.countControlFrame("PING");
-        this.#connection.writer.pingAck(payload);
+        if (!(flags & FrameFlag.ACK)) this.#connection.writer.pingAck(payload);
         break;
       case FrameType.SETTINGS:
         this.#settingsFrame(flags, streamId, payload);
@@ -105,6 +105,7 @@ export class InboundFrames implements FrameSink {
       case FrameType.GOAWAY:
         requireConnection(streamId, "GOAWAY");
         if (payload.length < 8) requireSize(payload, 8, "GOAWAY");
+        this.#connection.countControlFrame("GOAWAY");
         this.#goawayFrame(payload);
         break;
       case FrameType.PRIORITY:
@@ -156,19 +157,17 @@ export class InboundFrames implements FrameSink {
   #resetFrame(streamId: number, payload: Buffer): void {
     requireSize(payload, 4, "RST_STREAM");
     this.#connection.streams.refuseIdle(streamId, "RST_STREAM");
-    if (this.#connection.options.requests && this.#connection.resetFlood.isExceededByOneMore()) {
-      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "too many RST_STREAM (limits.resetsPerSecond)");
-    }
+    this.#connection.countReset();
     this.#connection.streams.get(streamId)?.wasReset(payload.readUInt32BE(0));
   }
 
   #settingsFrame(flags: number, streamId: number, payload: Buffer): void {
     requireConnection(streamId, "SETTINGS");
+    this.#connection.countControlFrame("SETTINGS");
     if (flags & FrameFlag.ACK) {
       requireSize(payload, 0, "SETTINGS ACK");
       return;
     }
-    this.#connection.countControlFrame("SETTINGS");
     const before = this.#connection.peer.initialWindowBytes;
     this.#connection.peer.apply(payload, !this.#connection.options.requests);
     this.#connection.writer.settingsAck();

@@ -1,3 +1,4 @@
+import { GatewayError } from "../base/errors.ts";
 import { ConnectionError, ErrorCode } from "../http2/errors.ts";
 import { DEFAULT_WINDOW_BYTES } from "../http2/frames.ts";
 import type { HeaderField } from "../http2/header-field.ts";
@@ -47,9 +48,10 @@ export class InboundHeaders {
       return;
     }
     if (decoded.t === "tooLarge") {
-      const error = new Error(`header list of ${decoded.listBytes} bytes`);
-      this.#connection.writer.reset(streamId, ErrorCode.CANCEL);
-      known.wasLost(error);
+      const { headerListBytes } = this.#connection.options.limits;
+      const text = `header list of at least ${decoded.listBytes} bytes over ${headerListBytes} (limits.replicaHeaderListBytes)`;
+      this.#connection.writeReset(known, ErrorCode.CANCEL);
+      known.wasLost(new GatewayError("limit_exceeded", text));
       return;
     }
     const isResponse = !requests && decoded.fields[0]?.name === ":status";
@@ -65,13 +67,13 @@ export class InboundHeaders {
   #requestRead({ streamId, isEndOfStream, isSelfDependent, decoded }: ReadHeaders, requests: RequestHandler): void {
     const { limits } = this.#connection.options;
     this.#connection.streams.lastPeerId = streamId;
-    this.#connection.controlFlood.earn();
     const isMalformed =
       isSelfDependent || (decoded.t === "ok" && !isSound(decoded.fields, this.#soundRequests, requestFault));
     if (isMalformed || this.#connection.streams.size >= limits.streams) {
       this.#connection.resetAbsent(streamId, isMalformed ? ErrorCode.PROTOCOL_ERROR : ErrorCode.REFUSED_STREAM);
       return;
     }
+    this.#connection.controlFlood.earn();
     const stream = new Stream(
       this.#connection,
       streamId,
@@ -79,9 +81,9 @@ export class InboundHeaders {
       DEFAULT_WINDOW_BYTES,
     );
     this.#connection.streams.add(stream);
+    if (isEndOfStream) stream.remoteEnded();
     if (decoded.t === "tooLarge") requests.requestTooLarge(stream, decoded.listBytes);
     else requests.requestOpened(stream, decoded.fields, isEndOfStream);
-    if (isEndOfStream) stream.remoteEnded();
   }
 
   #headersOnAbsent(streamId: number, stream: Stream | undefined): void {

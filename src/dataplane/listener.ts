@@ -59,6 +59,9 @@ export interface ListenerOptions {
   readonly onReadDoor?: OnReadDoor;
 }
 
+/** How long a client that is refused may take to read why. */
+const REFUSAL_GRACE_MS = 1_000;
+
 /** One address on which TLS and cleartext are told apart by the first byte. */
 export class Listener {
   readonly #options: ListenerOptions;
@@ -172,7 +175,16 @@ export class Listener {
       return;
     }
     log.info({ client: peerName(socket), speaks: kind, tlsMode }, "client refused");
-    socket.end(REFUSALS[kind], () => socket.destroy());
+    this.#refuse(undecided, REFUSALS[kind]);
+  }
+
+  /** Say why, and read on without looking: closing over unread bytes would take the words away from the client again. */
+  #refuse({ socket, reader }: Undecided, words: Buffer): void {
+    if (reader) reader.deliverTo(() => {});
+    else socket.resume();
+    socket.end(words);
+    const cancel = this.#options.clock.after(REFUSAL_GRACE_MS, () => socket.destroy());
+    socket.once("close", cancel);
   }
 }
 

@@ -6,8 +6,8 @@ import type { Call } from "./call.ts";
 const ANSWER_ORDER = ["solve", "bridge", "other", "facade", "status", "session"];
 
 /**
- * Answers the calls of a connection to a replica that is gone. They are told
- * one by one, in no order; they are answered together, Solve first.
+ * Answers the calls that a lost connection leaves open. Those of a replica's
+ * are told one by one, in no order; they are answered together, Solve first.
  */
 export class LostCalls {
   readonly #groups: BuildGroups;
@@ -25,12 +25,20 @@ export class LostCalls {
   #answer(): void {
     const lost = this.#lost;
     this.#lost = [];
-    lost.sort((a, b) => ANSWER_ORDER.indexOf(a.call.kind) - ANSWER_ORDER.indexOf(b.call.kind));
-    for (const { call, error } of lost) {
+    for (const { call, error } of lost.sort((a, b) => turn(a.call) - turn(b.call))) {
       const text = `replica ${call.replicaId} went away: ${error.message}`;
       const answer = new GatewayError("upstream_lost", text, { cause: error });
       if (call.kind === "solve") this.#groups.buildLost(call, answer);
       call.fail(answer);
     }
   }
+
+  /** Answer open calls in the same order, all alike, because their client's connection is being closed. */
+  answerAll(calls: Iterable<Call>, error: GatewayError): void {
+    for (const call of [...calls].sort((a, b) => turn(a) - turn(b))) call.fail(error);
+  }
+}
+
+function turn({ kind }: Call): number {
+  return ANSWER_ORDER.indexOf(kind);
 }

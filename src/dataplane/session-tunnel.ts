@@ -103,8 +103,8 @@ export class TunnelFilter {
     return this.#isDone;
   }
 
-  /** What to pass on for `bytes`. Messages that are not BytesMessages pass as they are. */
-  push(bytes: Buffer): Buffer {
+  /** What to pass on for `bytes`. Messages that are not BytesMessages pass as they are, and so does what is left at the end. */
+  push(bytes: Buffer, isEnd: boolean): Buffer {
     const all = Buffer.concat([this.#carry, bytes]);
     const passed: Buffer[] = [];
     let at = 0;
@@ -118,7 +118,7 @@ export class TunnelFilter {
       passed.push(this.#message(all.subarray(at, end)));
       at = end;
     }
-    if (this.#edit.isDone) this.#isDone = true;
+    if (this.#edit.isDone || isEnd) this.#isDone = true;
     if (this.#isDone) {
       passed.push(all.subarray(at));
       at = all.length;

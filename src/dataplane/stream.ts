@@ -20,7 +20,8 @@ export interface StreamReceiver {
 /** What waits for the peer's window, in order. */
 type Queued =
   | { readonly t: "data"; bytes: Buffer; readonly isEndOfStream: boolean }
-  | { readonly t: "headers"; readonly fields: readonly HeaderField[]; readonly isEndOfStream: boolean };
+  | { readonly t: "headers"; readonly fields: readonly HeaderField[]; readonly isEndOfStream: boolean }
+  | { readonly t: "reset"; readonly code: number; readonly isEndOfStream: true };
 
 /** Which directions of a stream are over (RFC 9113 §5.1). */
 export type StreamState = "open" | "halfClosedLocal" | "halfClosedRemote" | "closed";
@@ -66,6 +67,8 @@ export class Stream {
   partner: Stream | undefined;
   /** Allocated when something first has to wait. */
   #queue: Queued[] | undefined;
+  /** What is queued ends our direction: nothing may follow it. */
+  #isEnding = false;
   #isForgotten = false;
 
   constructor(connection: FrameConnection, id: number, sendWindow: number, receiveWindow: number) {
@@ -103,27 +106,30 @@ export class Stream {
 
   /** Send a header list, behind whatever is queued. */
   sendHeaders(fields: readonly HeaderField[], isEndOfStream: boolean): void {
-    if (!this.isWritable) return;
+    if (!this.isWritable || this.#isEnding) return;
     if (isEndOfStream || !isInformational(fields)) this.hasSentHeaders = true;
-    if (this.isQueueEmpty && this.id > 0) this.#writeHeaders(fields, isEndOfStream);
-    else this.#enqueue({ t: "headers", fields, isEndOfStream });
+    if (this.isQueueEmpty && this.id > 0) {
+      this.connection.writeHeaders(this, fields, isEndOfStream);
+      if (isEndOfStream) this.localEnded();
+    } else this.#enqueue({ t: "headers", fields, isEndOfStream });
   }
 
   /** Send a copy of `bytes`, as far as windows allow; the rest is queued. */
   sendData(bytes: Buffer, isEndOfStream: boolean): void {
-    if (!this.isWritable) return;
+    if (!this.isWritable || this.#isEnding || (bytes.length === 0 && !isEndOfStream)) return;
     const owned = Buffer.from(bytes);
     const sent = this.isQueueEmpty && this.id > 0 ? this.#writeData(owned, isEndOfStream) : 0;
-    if (sent < 0) return;
-    this.#enqueue({ t: "data", bytes: owned.subarray(sent), isEndOfStream });
-    this.#addQueued(bytes.length - sent);
+    if (sent >= 0) {
+      this.#enqueue({ t: "data", bytes: owned.subarray(sent), isEndOfStream });
+      this.#addQueued(bytes.length - sent);
+    } else if (isEndOfStream) this.localEnded();
   }
 
-  /** Let the peer send `bytes` more. */
+  /** Let the peer send `bytes` more. Where the stream has no id yet, the peer is told when it has. */
   grant(bytes: number): void {
     if (bytes <= 0 || !this.isReadable) return;
     this.receiveWindow += bytes;
-    this.connection.writer.windowUpdate(this.id, bytes);
+    if (this.id > 0) this.connection.writer.windowUpdate(this.id, bytes);
   }
 
   /** End both directions with RST_STREAM. */
@@ -133,15 +139,19 @@ export class Stream {
     this.#close();
   }
 
+  /** End both directions with RST_STREAM once all that is queued has been written. */
+  resetWhenSent(code: number): void {
+    if (this.isQueueEmpty) this.reset(code);
+    else this.#enqueue({ t: "reset", code, isEndOfStream: true });
+  }
+
   /** Write what is queued, as far as windows allow. */
   drainQueue(): void {
     const queue = this.#queue;
     if (!queue || this.isQueueEmpty || this.id === 0) return;
     const before = this.queuedBytes;
     for (let next = queue[0]; next; next = queue[0]) {
-      if (next.t === "headers") {
-        this.#writeHeaders(next.fields, next.isEndOfStream);
-      } else {
+      if (next.t === "data") {
         const sent = this.#writeData(next.bytes, next.isEndOfStream);
         if (sent >= 0) {
           this.#addQueued(-sent);
@@ -149,8 +159,15 @@ export class Stream {
           break;
         }
         this.#addQueued(-next.bytes.length);
+      } else if (next.t === "headers") {
+        this.connection.writeHeaders(this, next.fields, next.isEndOfStream);
+      } else {
+        this.reset(next.code);
+        break;
       }
+      // Last, since it may close the stream and with it the books.
       queue.shift();
+      if (next.isEndOfStream) this.localEnded();
     }
     if (this.queuedBytes < before) this.receiver.writable();
   }
@@ -191,6 +208,7 @@ export class Stream {
 
   #enqueue(item: Queued): void {
     this.#queue ??= [];
+    this.#isEnding ||= item.isEndOfStream;
     this.#queue.push(item);
   }
 
@@ -199,12 +217,7 @@ export class Stream {
     this.connection.queuedBytes += bytes;
   }
 
-  #writeHeaders(fields: readonly HeaderField[], isEndOfStream: boolean): void {
-    this.connection.writeHeaders(this, fields, isEndOfStream);
-    if (isEndOfStream) this.localEnded();
-  }
-
-  /** How many octets were written, or -1 when all was, its end included. */
+  /** How many octets were written, or -1 when all was, its end included. What an end means is the caller's. */
   #writeData(bytes: Buffer, isEndOfStream: boolean): number {
     const { connection } = this;
     let sent = 0;
@@ -220,7 +233,6 @@ export class Stream {
       connection.writeData(this, bytes.subarray(sent, sent + size), isLast && isEndOfStream);
       sent += size;
     } while (sent < bytes.length);
-    if (isEndOfStream) this.localEnded();
     return -1;
   }
 }

@@ -61,6 +61,8 @@ export class Transport implements Flushable {
     this.#reader?.deliverTo(onBytes);
     // Without a reader everything comes by events; with one, only what was read before it was there.
     stream.on("data", (chunk: Buffer) => onBytes(chunk, 0, chunk.length, undefined));
+    // Whoever had it before may have paused it.
+    stream.resume();
     if (stream.destroyed || stream.readableEnded) setImmediate(() => this.#ended());
   }
 

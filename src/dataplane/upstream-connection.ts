@@ -27,8 +27,10 @@ export interface UpstreamOptions {
 type UpstreamState =
   | { readonly t: "connecting"; readonly resolve: (outcome: ConnectOutcome) => void; readonly cancelTimeout: Cancel }
   | { readonly t: "ready" }
-  | { readonly t: "goingAway" }
-  | { readonly t: "closed" };
+  | { readonly t: "goingAway"; readonly reason: string }
+  | { readonly t: "closed"; readonly reason: string };
+
+const CLIENT_GONE = "client has gone";
 
 /** One private HTTP/2 connection from one client's connection to one replica. */
 export class UpstreamConnection implements ConnectionHandler {
@@ -69,17 +71,23 @@ export class UpstreamConnection implements ConnectionHandler {
   close(): void {
     if (this.#state.t === "closed") return;
     const before = this.#state;
-    this.#settle({ t: "goingAway" });
-    if (before.t === "connecting") before.resolve({ t: "failed", reason: "client has gone" });
-    if (this.#frames.isReady) this.#frames.close(ErrorCode.NO_ERROR, "client has gone");
-    else this.#frames.destroy(new Error("client has gone"));
+    if (before.t !== "goingAway") this.#settle({ t: "goingAway", reason: CLIENT_GONE });
+    if (before.t === "connecting") before.resolve({ t: "failed", reason: CLIENT_GONE });
+    if (this.#frames.isReady) this.#frames.close(ErrorCode.NO_ERROR, CLIENT_GONE);
+    else this.#frames.destroy(new Error(CLIENT_GONE));
   }
 
   ready(): void {
     if (this.#state.t !== "connecting") return;
     const { resolve } = this.#state;
     this.#settle({ t: "ready" });
-    resolve({ t: "connected" });
+    // A replica that is ending says GOAWAY right behind its SETTINGS: what was read with them counts.
+    queueMicrotask(() => resolve(this.#outcome()));
+  }
+
+  #outcome(): ConnectOutcome {
+    const state = this.#state;
+    return "reason" in state ? { t: "failed", reason: state.reason } : { t: "connected" };
   }
 
   goingAway(_lastStreamId: number, code: number, debug: string): void {
@@ -89,7 +97,7 @@ export class UpstreamConnection implements ConnectionHandler {
       return;
     }
     if (this.#state.t !== "ready") return;
-    this.#settle({ t: "goingAway" });
+    this.#settle({ t: "goingAway", reason });
     this.#options.onGoingAway(reason);
     this.streamClosed();
   }
@@ -100,7 +108,7 @@ export class UpstreamConnection implements ConnectionHandler {
 
   ended(cause: Error): void {
     const before = this.#state;
-    this.#settle({ t: "closed" });
+    this.#settle({ t: "closed", reason: cause.message });
     if (before.t === "connecting") before.resolve({ t: "failed", reason: cause.message });
     this.#options.onEnded(cause, before.t !== "ready");
   }

@@ -51,14 +51,23 @@ function withDirectory(name: string, directory: string): string {
   return directory === "" ? name : `${name}//${directory}`;
 }
 
+/** Longest list of image names that is looked at. */
+const MAX_NAMES_CHARACTERS = 4_096;
+
+/**
+ * `[registry[:port]/]path[:tag][@digest]`. What has another form may hold what
+ * must not be shown.
+ */
+const REFERENCE =
+  /^((?:(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?\/)?[a-z0-9._/-]+)(?::[A-Za-z0-9._-]+)?(?:@[a-z0-9+._-]+:[0-9A-Fa-f]{32,})?$/;
+
 /** The first image name, without tag and digest: `image:registry:5000/acme/app`. */
 function imageKey({ imageNames }: KeyMaterial): string | undefined {
-  const first = imageNames
-    .flatMap((names) => names.split(","))
-    .map((name) => name.trim())
-    .find((name) => name !== "");
-  if (first === undefined) return undefined;
-  const withoutDigest = first.split("@", 1)[0]!;
-  const name = withoutDigest.replace(/:[^/:]*$/, "");
-  return name === "" ? undefined : `image:${name}`;
+  for (const names of imageNames) {
+    for (const reference of names.slice(0, MAX_NAMES_CHARACTERS).split(",")) {
+      const name = REFERENCE.exec(reference.trim())?.[1];
+      if (name !== undefined) return `image:${name}`;
+    }
+  }
+  return undefined;
 }

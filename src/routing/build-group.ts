@@ -1,16 +1,23 @@
 import { GatewayError } from "../base/errors.ts";
-import type { RoutedCall } from "./routed-call.ts";
+import type { SolveRequest } from "../buildkit/solve-request.ts";
+import { ownTokens } from "./build-tokens.ts";
+import { CallsByToken, type TokenedCall } from "./calls-by-token.ts";
+import type { GroupLoad } from "./group-load.ts";
+import type { RoutedCall, RoutedClient } from "./routed-call.ts";
 
-/** Life of a build group. Calls are held while it is `placing`. */
+/** Life of a build group. Calls are held until it is `placed` or `failed`. */
 export type GroupState =
-  | { readonly t: "placing"; readonly abort: AbortController }
+  /** Nobody looks for a replica. */
+  | { readonly t: "unplaced" }
+  /** A replica is looked for, and connected to through `client`. */
+  | { readonly t: "placing"; readonly client: RoutedClient; readonly abort: AbortController }
   | { readonly t: "placed"; readonly replicaId: string }
   | { readonly t: "failed"; readonly error: GatewayError };
 
 /** A call, and the ref or session that made it a member. */
-export interface Member {
-  readonly call: RoutedCall;
-  readonly token: string;
+export interface Member extends TokenedCall {
+  /** Present for a Solve: what it says. */
+  readonly solve?: SolveRequest;
 }
 
 /** The order in which a failure is told: what ends first decides what a user reads, and it must be the Solve. */
@@ -22,12 +29,18 @@ const FAILURE_ORDER = ["solve", "bridge", "status", "session"];
  */
 export class BuildGroup {
   readonly tokens = new Set<string>();
-  readonly #held: Member[] = [];
+  readonly #load: GroupLoad;
+  readonly #held = new CallsByToken<Member>();
+  /** The Solves among what is held. */
+  readonly #heldSolves = new Map<RoutedCall, SolveRequest>();
+  /** How many held Solves own a ref or session: two may share a session. */
+  readonly #owners = new Map<string, number>();
   readonly #open = new Set<RoutedCall>();
-  #state: GroupState;
+  readonly #clients = new WeakSet<RoutedClient>();
+  #state: GroupState = { t: "unplaced" };
 
-  constructor(state: GroupState) {
-    this.#state = state;
+  constructor(load: GroupLoad) {
+    this.#load = load;
   }
 
   get state(): GroupState {
@@ -39,54 +52,125 @@ export class BuildGroup {
     return this.#open.size === 0;
   }
 
-  /** Take a call in: held, sent on or failed, as the group's state has it. */
-  join(member: Member): void {
-    const { call } = member;
-    this.#open.add(call);
-    switch (this.#state.t) {
-      case "placing":
-        this.#held.push(member);
-        break;
-      case "placed":
-        call.release(this.#state.replicaId);
-        break;
-      case "failed":
-        call.fail(this.#state.error);
-        break;
+  /** Its calls are held: it may still be placed. */
+  get isUnsettled(): boolean {
+    return this.#state.t === "unplaced" || this.#state.t === "placing";
+  }
+
+  /** What waits for the group's replica. */
+  get held(): readonly Member[] {
+    return this.#held.values();
+  }
+
+  /** Whoever decides where it goes: its first Solve, or the one call of a group without any. */
+  get leader(): Member | undefined {
+    return this.held.find(({ solve }) => solve) ?? this.held[0];
+  }
+
+  /** Whether a call of this client's has belonged to it. */
+  hasServed(client: RoutedClient): boolean {
+    return this.#clients.has(client);
+  }
+
+  /** Take calls in: they are held, sent on or failed, as the group's state has it. */
+  join(members: readonly Member[]): void {
+    for (const member of members) {
+      const { call, solve } = member;
+      this.#open.add(call);
+      this.#clients.add(call.client);
+      this.#held.add(member);
+      if (solve) this.#addSolve(call, solve);
     }
+    this.#settle();
+  }
+
+  #addSolve(call: RoutedCall, solve: SolveRequest): void {
+    if (!solve.isInternal) this.#load.add(call);
+    this.#heldSolves.set(call, solve);
+    for (const token of ownTokens(solve)) this.#owners.set(token, (this.#owners.get(token) ?? 0) + 1);
+  }
+
+  /** Begin to look for a replica through `client`'s connection. The signal says that it is no longer wanted. */
+  beginPlacing(client: RoutedClient): AbortSignal {
+    const abort = new AbortController();
+    this.#state = { t: "placing", client, abort };
+    return abort.signal;
+  }
+
+  /** It goes to this replica if that can be reached, for now to none if `undefined`: its builds count there. */
+  expectAt(replicaId: string | undefined): void {
+    this.#load.moveTo(replicaId);
   }
 
   /** The group has a replica: release what is held, in the order it came. */
   placed(replicaId: string): void {
+    this.#load.moveTo(replicaId);
     this.#state = { t: "placed", replicaId };
-    const held = this.#held.splice(0).sort((a, b) => a.call.arrival - b.call.arrival);
-    for (const { call } of held) call.release(replicaId);
+    this.#settle();
   }
 
   /** The build cannot run, or its replica was lost: answer what is held, and whatever comes later. */
   failed(error: GatewayError): void {
-    if (this.#state.t === "placing") this.#state.abort.abort();
+    this.#stopPlacing();
     this.#state = { t: "failed", error };
-    const held = this.#held.splice(0);
-    held.sort((a, b) => FAILURE_ORDER.indexOf(a.call.kind) - FAILURE_ORDER.indexOf(b.call.kind));
-    for (const { call } of held) call.fail(error);
+    this.#settle();
   }
 
   /**
    * A call has ended. When a held Solve was cancelled, what waited for it ends
    * too: progress of a build that will not run would keep its client alive.
    */
-  left(call: RoutedCall, ownTokens: readonly string[]): void {
+  left(call: RoutedCall): void {
     this.#open.delete(call);
-    const at = this.#held.findIndex((member) => member.call === call);
-    if (at < 0) return;
-    this.#held.splice(at, 1);
-    if (call.kind !== "solve") return;
-    const isLast = !this.#held.some((member) => member.call.kind === "solve");
-    for (const member of this.#held.splice(0)) {
-      if (isLast || ownTokens.includes(member.token)) member.call.finish();
-      else this.#held.push(member);
-    }
-    if (isLast) this.failed(new GatewayError("cancelled", "the build was cancelled"));
+    this.#load.remove(call);
+    if (!this.#held.remove(call)) return;
+    const solve = this.#heldSolves.get(call);
+    this.#heldSolves.delete(call);
+    if (this.#heldSolves.size === 0 && (solve || this.#held.size === 0)) this.failed(cancelled());
+    else if (solve) this.#solveLeft(solve);
   }
+
+  /** One of several held Solves was cancelled: end what was its alone, and what its client's connection is needed for. */
+  #solveLeft(solve: SolveRequest): void {
+    const alone: Member[] = [];
+    for (const token of ownTokens(solve)) {
+      const owners = this.#owners.get(token)! - 1;
+      this.#owners.set(token, owners);
+      if (owners === 0) alone.push(...this.#held.take(token));
+    }
+    for (const { call } of alone) call.fail(cancelled());
+    if (this.#state.t !== "placing") return;
+    for (const { client } of this.#heldSolves.keys()) if (client === this.#state.client) return;
+    this.#stopPlacing();
+  }
+
+  #stopPlacing(): void {
+    if (this.#state.t !== "placing") return;
+    this.#state.abort.abort();
+    this.#load.moveTo(undefined);
+    this.#state = { t: "unplaced" };
+  }
+
+  /** Send on or answer what is held, where the state says which. */
+  #settle(): void {
+    const state = this.#state;
+    if (state.t === "unplaced" || state.t === "placing") return;
+    if (this.#held.size === 0) return;
+    const members = this.#held.takeAll();
+    this.#heldSolves.clear();
+    this.#owners.clear();
+    if (state.t === "placed") {
+      for (const { call } of inOrder(members, ({ arrival }) => arrival)) call.release(state.replicaId);
+    } else {
+      for (const { call } of inOrder(members, ({ kind }) => FAILURE_ORDER.indexOf(kind))) call.fail(state.error);
+    }
+  }
+}
+
+function inOrder(members: readonly Member[], rank: (call: RoutedCall) => number): Member[] {
+  return [...members].sort((a, b) => rank(a.call) - rank(b.call));
+}
+
+function cancelled(): GatewayError {
+  return new GatewayError("cancelled", "the build was cancelled");
 }

@@ -1,12 +1,18 @@
-import type { Cancel, Clock } from "../base/clock.ts";
+import type { Clock } from "../base/clock.ts";
 import { GatewayError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { SolveRequest } from "../buildkit/solve-request.ts";
-import { affinityKey, type KeySource } from "./affinity-key.ts";
-import { BuildGroup } from "./build-group.ts";
+import type { KeySource } from "./affinity-key.ts";
+import { BuildGroup, type Member } from "./build-group.ts";
+import { BuildKeys } from "./build-keys.ts";
 import { refToken, sessionToken, solveTokens } from "./build-tokens.ts";
+import type { TokenedCall } from "./calls-by-token.ts";
+import { Clients } from "./client-builds.ts";
+import type { GroupFleet } from "./group-fleet.ts";
+import { GroupLoad } from "./group-load.ts";
 import { GroupMemory } from "./group-memory.ts";
 import type { Placer } from "./placer.ts";
+import { reachReplica } from "./reach-replica.ts";
 import type { RoutedCall, RoutedClient } from "./routed-call.ts";
 import { WaitingCalls } from "./waiting-calls.ts";
 
@@ -14,15 +20,11 @@ import { WaitingCalls } from "./waiting-calls.ts";
 const BRIDGE_WAIT_MS = 3_000;
 const STATUS_WAIT_MS = 6_000;
 
-/** What groups need of the fleet. */
-export interface GroupFleet {
-  /** A build is being sent to a replica; call the result when it has ended. */
-  buildStarted(replicaId: string): Cancel;
-  /** A replica could not be reached. */
-  reportFailure(replicaId: string, reason: string): void;
-  /** Which replica knows a build, whoever placed it. */
-  locateBuild(buildRef: string): Promise<string | undefined>;
-}
+/** A Solve comes within milliseconds of the calls it belongs to: before this, replicas are not asked for a build. */
+const LOCATE_AFTER_MS = 100;
+
+/** How long a Solve waits for its Session where only that may say what its cache is known by. */
+const SESSION_WAIT_MS = 500;
 
 /** What groups are made of. */
 export interface BuildGroupsOptions {
@@ -34,27 +36,15 @@ export interface BuildGroupsOptions {
   readonly keySources: readonly KeySource[];
 }
 
-/** What is known of a client. */
-interface ClientState {
-  /** The replica its builds follow: where its first build that is not internal was placed. */
-  binding: string | undefined;
-  /** The replica that its last call was placed on, of whatever kind. */
-  visited: string | undefined;
-  /** The group that will decide the binding. */
-  placing: BuildGroup | undefined;
-  /** Solves whose bodies are still arriving. */
-  arrivingSolves: number;
-}
-
-/** What is kept with an open call that belongs to a group. */
-interface CallState {
-  readonly group: BuildGroup;
-  /** A Solve's ref and session: what ends with it when it is cancelled. */
-  readonly ownTokens: readonly string[];
-  /** It is a Solve that counts as a build. */
-  readonly isBuild: boolean;
-  /** Takes the build off its replica's load. */
-  endBuild: Cancel | undefined;
+/** What is held now, for tests and for whoever watches the gateway. */
+export interface GroupCensus {
+  readonly clients: number;
+  /** Calls that belong to a group. */
+  readonly calls: number;
+  /** Calls that wait for their Solve. */
+  readonly waiting: number;
+  /** Refs and sessions that are remembered. */
+  readonly tokens: number;
 }
 
 /**
@@ -67,238 +57,238 @@ interface CallState {
  */
 export class BuildGroups {
   readonly #options: BuildGroupsOptions;
-  readonly #clients = new Map<RoutedClient, ClientState>();
-  readonly #calls = new Map<RoutedCall, CallState>();
+  readonly #clients = new Clients();
+  readonly #groups = new Map<RoutedCall, BuildGroup>();
   readonly #waiting: WaitingCalls;
   readonly #memory = new GroupMemory();
+  readonly #keys: BuildKeys;
 
   constructor(options: BuildGroupsOptions) {
     this.#options = options;
-    this.#waiting = new WaitingCalls(options.clock);
+    this.#waiting = new WaitingCalls(options.clock, (client) => this.#clients.of(client).isSolving);
+    this.#keys = new BuildKeys(options.keySources);
   }
 
   /** A Session. Without a Solve it stays for as long as its client likes, as at buildkitd. */
   openSession(call: RoutedCall, buildSession: string, sharedKey: string | undefined): void {
-    this.#memory.noteSharedKey(sessionToken(buildSession), sharedKey);
-    this.#openEarly(call, sessionToken(buildSession));
+    if (buildSession === "") {
+      this.openOther(call);
+      return;
+    }
+    this.#keys.noteSession(buildSession, sharedKey);
+    const token = sessionToken(buildSession);
+    const group = this.#memory.find(token) ?? this.#boundGroup(call.client);
+    if (!group) {
+      this.#waiting.add(call, token);
+      return;
+    }
+    this.#join(group, [{ call, token }]);
+    this.#placeIfUnplaced(group);
   }
 
   /** A call of a build's frontend. Where no Solve comes, a replica says so, in its own words. */
   openBridge(call: RoutedCall, buildRef: string): void {
-    if (this.#openEarly(call, refToken(buildRef))) this.#routeAnywhereUnlessSolved(call, BRIDGE_WAIT_MS);
+    const token = refToken(buildRef);
+    const group = this.#memory.find(token);
+    if (group) this.#join(group, [{ call, token }]);
+    else this.#seek(call, buildRef, BRIDGE_WAIT_MS);
   }
 
   /** Progress of a build: of one that is about to be solved here, or of any that a replica knows. */
   openStatus(call: RoutedCall, buildRef: string): void {
     const token = refToken(buildRef);
-    if (!this.#openEarly(call, token)) return;
-    this.#routeAnywhereUnlessSolved(call, STATUS_WAIT_MS);
-    this.#options.fleet.locateBuild(buildRef).then(
-      (replicaId) => {
-        if (replicaId !== undefined && this.#waiting.remove(call)) this.#join(this.#at(replicaId), call, token);
-      },
-      (error: unknown) => this.#options.log.debug({ err: error, buildRef }, "build not located"),
-    );
+    const group = this.#memory.find(token);
+    // That a build failed here is its own client's to hear; for others a replica may have a record of it.
+    const isOthers = group?.state.t === "failed" && !group.hasServed(call.client);
+    if (group && !isOthers) this.#join(group, [{ call, token }]);
+    else this.#seek(call, buildRef, STATUS_WAIT_MS);
   }
 
   /** Any other call: to the client's replica, to one it has talked to, else to any that can be reached. */
   openOther(call: RoutedCall): void {
-    const { binding, visited } = this.#client(call.client);
-    for (const replicaId of [binding, visited]) {
-      if (replicaId === undefined || !call.client.isConnected(replicaId)) continue;
-      call.release(replicaId);
+    const { home } = this.#clients.of(call.client);
+    if (home !== undefined) {
+      call.release(home);
       return;
     }
-    const group = newGroup();
-    this.#join(group, call, "");
-    void this.#place(group, call.client, undefined);
+    const group = this.#newGroup();
+    this.#join(group, [{ call, token: "" }]);
+    this.#placeIfUnplaced(group);
   }
 
-  /** Join a known group or the client's replica; else wait for a Solve, which is `true`. */
-  #openEarly(call: RoutedCall, token: string): boolean {
-    const binding = this.#liveBinding(call.client);
-    const group = this.#memory.find(token) ?? (binding === undefined ? undefined : this.#at(binding));
-    if (!group) {
-      this.#waiting.add(call, token);
-      return true;
+  /** Wait for the Solve that names this build; where none comes, go to whoever has the build, else to any replica. */
+  #seek(call: RoutedCall, buildRef: string, waitMs: number): void {
+    if (buildRef === "") {
+      this.openOther(call);
+      return;
     }
-    this.#memory.name(group, [token]);
-    this.#join(group, call, token);
-    return false;
-  }
-
-  #routeAnywhereUnlessSolved(call: RoutedCall, delayMs: number): void {
-    this.#waiting.expire(call, delayMs, () => {
-      const { arrivingSolves, placing } = this.#client(call.client);
-      if (arrivingSolves > 0 || placing) this.#routeAnywhereUnlessSolved(call, delayMs);
-      else if (this.#waiting.remove(call)) this.openOther(call);
+    const token = refToken(buildRef);
+    this.#waiting.add(call, token);
+    this.#waiting.afterWaiting(call, LOCATE_AFTER_MS, () => {
+      this.#waiting.afterWaiting(call, waitMs - LOCATE_AFTER_MS, () => {
+        if (this.#waiting.remove(call)) this.openOther(call);
+      });
+      this.#options.fleet.locateBuild(buildRef).then(
+        (owner) => {
+          if (owner !== undefined && this.#waiting.remove(call)) this.#join(this.#groupAt(owner), [{ call, token }]);
+        },
+        (error: unknown) => this.#options.log.debug({ err: error, buildRef }, "build not located"),
+      );
     });
   }
 
   /** The headers of a Solve have come; its body is being read. Until {@link solveArrived}, its like are waited for. */
   solveArriving(client: RoutedClient): void {
-    this.#client(client).arrivingSolves++;
+    this.#clients.of(client).arrivingSolves++;
   }
 
   /** The body of an announced Solve has been read, or will not come. */
   solveArrived(client: RoutedClient): void {
-    this.#client(client).arrivingSolves--;
+    this.#clients.of(client).arrivingSolves--;
   }
 
   /** A Solve that has been read. */
   openSolve(call: RoutedCall, solve: SolveRequest): void {
     const tokens = solveTokens(solve);
-    const known = this.#groupOf(call.client, tokens, solve.isInternal);
-    const group = known ?? newGroup();
+    const known = this.#groupFor(call.client, tokens, solve.isInternal);
+    const group = known ?? this.#newGroup();
     this.#memory.name(group, tokens);
-    const state = { group, ownTokens: tokens.slice(0, 2), isBuild: !solve.isInternal, endBuild: undefined };
-    this.#calls.set(call, state);
-    if (group.state.t === "placed") this.#countBuilds(group, group.state.replicaId);
-    group.join({ call, token: tokens[0]! });
-    for (const early of this.#waiting.take(tokens)) this.#join(group, early.call, early.token);
+    const early = this.#waiting.take(tokens);
+    if (!solve.isInternal) early.push(...this.#followGroup(group, call.client));
+    this.#join(group, [{ call, token: tokens[0]!, solve }, ...early]);
     if (known) return;
-    if (!solve.isInternal) this.#client(call.client).placing = group;
-    void this.#place(group, call.client, solve);
+    if (!solve.isInternal && this.#keys.needsSession(solve)) {
+      this.#options.clock.after(SESSION_WAIT_MS, () => this.#placeIfUnplaced(group));
+    } else {
+      this.#placeIfUnplaced(group);
+    }
   }
 
   /** The group a Solve belongs to: by ref, by session, by what its client is doing. */
-  #groupOf(routedClient: RoutedClient, tokens: readonly string[], isInternal: boolean): BuildGroup | undefined {
+  #groupFor(client: RoutedClient, tokens: readonly string[], isInternal: boolean): BuildGroup | undefined {
     for (const token of tokens) {
       const known = this.#memory.find(token);
       if (known) return known;
     }
-    const { placing } = this.#client(routedClient);
-    if (placing && !isInternal) return placing;
-    const binding = this.#liveBinding(routedClient);
-    return binding === undefined ? undefined : this.#at(binding);
+    return (isInternal ? undefined : this.#clients.of(client).placing) ?? this.#boundGroup(client);
   }
 
-  /** Find a replica that can be reached, and let the group go there. No byte of it has been sent before. */
-  async #place(group: BuildGroup, routedClient: RoutedClient, solve: SolveRequest | undefined): Promise<void> {
-    if (group.state.t !== "placing") return;
+  /** A group of its own at the replica that the client's builds follow. */
+  #boundGroup(client: RoutedClient): BuildGroup | undefined {
+    const { liveBinding } = this.#clients.of(client);
+    return liveBinding === undefined ? undefined : this.#groupAt(liveBinding);
+  }
+
+  /** A client's build that is not internal belongs to `group`: its later builds do too, or follow the group's replica. */
+  #followGroup(group: BuildGroup, client: RoutedClient): TokenedCall[] {
+    if (group.state.t === "placed") return this.#bind(client, group.state.replicaId);
+    if (group.isUnsettled) this.#clients.of(client).joinTo(group);
+    return [];
+  }
+
+  /**
+   * The client's builds follow this replica, unless they follow one already.
+   * Returns its Sessions that no Solve has named (a bake's shared one): they go
+   * there too.
+   */
+  #bind(client: RoutedClient, replicaId: string): TokenedCall[] {
+    const builds = this.#clients.of(client);
+    if (builds.liveBinding !== undefined) return [];
+    builds.binding = replicaId;
+    return this.#waiting.takeSessionsOf(client);
+  }
+
+  #placeIfUnplaced(group: BuildGroup): void {
+    if (group.state.t === "unplaced" && group.leader) void this.#place(group, group.leader);
+  }
+
+  /** Find a replica for the group through the connection of its leader's client. */
+  async #place(group: BuildGroup, { call: { client }, solve }: Member): Promise<void> {
     const { placer, fleet, log } = this.#options;
-    const { signal } = group.state.abort;
-    const client = this.#client(routedClient);
-    const excluded = new Set<string>();
-    const key = solve && this.#affinityKey(solve);
-    let preferred = client.binding;
     try {
-      while (!signal.aborted) {
-        const outcome = preferred === undefined ? await placer.place({ key, excluded }, signal) : follow(preferred);
-        preferred = undefined;
-        if (signal.aborted) break;
-        if (outcome.t === "refused") {
-          group.failed(outcome.error);
-          break;
-        }
-        const { replicaId, reason } = outcome;
-        this.#countBuilds(group, replicaId);
-        const connected = await routedClient.connect(replicaId);
-        if (signal.aborted) break;
-        if (connected.t === "connected") {
-          if (solve) log.debug({ buildRef: solve.buildRef, key, replica: replicaId, reason }, "build placed");
-          this.#placed(group, replicaId, routedClient, solve);
-          break;
-        }
-        this.#uncountBuilds(group);
-        fleet.reportFailure(replicaId, connected.reason);
-        excluded.add(replicaId);
+      const key = solve && this.#keys.keyOf(solve);
+      const outcome = await reachReplica(group, {
+        placer,
+        reportFailure: (id, reason) => fleet.reportFailure(id, reason),
+        client,
+        purpose: solve === undefined ? "call" : solve.isInternal ? "internal" : "build",
+        key,
+        follow: this.#clients.of(client).binding,
+      });
+      if (outcome.t === "aborted") return;
+      if (outcome.t === "refused") {
+        group.failed(outcome.error);
+        return;
       }
+      const { replicaId, reason } = outcome;
+      if (solve) log.debug({ buildRef: solve.buildRef, key, replica: replicaId, reason }, "build placed");
+      this.#placed(group, replicaId);
     } catch (error) {
       log.error({ err: error }, "placing failed");
       group.failed(new GatewayError("internal", "placing the build failed", { cause: error }));
-    } finally {
-      if (client.placing === group) client.placing = undefined;
     }
   }
 
-  #placed(group: BuildGroup, replicaId: string, routedClient: RoutedClient, solve: SolveRequest | undefined): void {
-    group.placed(replicaId);
-    const client = this.#client(routedClient);
-    client.visited = replicaId;
-    if (!solve || solve.isInternal) return;
-    client.binding = replicaId;
-    // A session that no Solve has named yet (a bake's shared one) follows its client.
-    for (const { call, token } of this.#waiting.takeOf(routedClient)) {
-      this.#memory.name(group, [token]);
-      this.#join(group, call, token);
+  #placed(group: BuildGroup, replicaId: string): void {
+    for (const { call, solve } of group.held) {
+      this.#clients.of(call.client).visited = replicaId;
+      if (solve && !solve.isInternal) this.#join(group, this.#bind(call.client, replicaId));
     }
+    group.placed(replicaId);
   }
 
   /** The replica that ran a Solve is gone: its build has failed, for every call that comes later too. */
   buildLost(call: RoutedCall, error: GatewayError): void {
-    const state = this.#calls.get(call);
-    if (!state) return;
-    const client = this.#client(call.client);
-    if (state.group.state.t === "placed" && state.group.state.replicaId === client.binding) client.binding = undefined;
+    const group = this.#groups.get(call);
+    if (!group) return;
+    const builds = this.#clients.of(call.client);
+    if (group.state.t === "placed" && group.state.replicaId === builds.binding) builds.binding = undefined;
     // Calls that ended before are forgotten with the group; those that come now belong to the failed one.
-    state.group.failed(error);
+    group.failed(error);
   }
 
   /** A call has ended, however. */
   closed(call: RoutedCall): void {
     this.#waiting.remove(call);
-    const state = this.#calls.get(call);
-    if (!state) return;
-    this.#calls.delete(call);
-    state.endBuild?.();
-    state.group.left(call, state.ownTokens);
-    if (state.group.isIdle) this.#memory.retire(state.group);
+    const group = this.#groups.get(call);
+    if (!group) return;
+    this.#groups.delete(call);
+    group.left(call);
+    if (group.isIdle) this.#memory.retire(group);
+    else this.#placeIfUnplaced(group);
   }
 
   /** A client's connection is gone, and all its calls with it. */
   clientGone(client: RoutedClient): void {
-    this.#clients.delete(client);
+    this.#clients.forget(client);
   }
 
-  #join(group: BuildGroup, call: RoutedCall, token: string): void {
-    this.#calls.set(call, { group, ownTokens: [], isBuild: false, endBuild: undefined });
-    group.join({ call, token });
+  get census(): GroupCensus {
+    return {
+      clients: this.#clients.size,
+      calls: this.#groups.size,
+      waiting: this.#waiting.size,
+      tokens: this.#memory.size,
+    };
+  }
+
+  #join(group: BuildGroup, members: readonly Member[]): void {
+    for (const { call, token } of members) {
+      this.#groups.set(call, group);
+      if (token !== "") this.#memory.name(group, [token]);
+      if (group.state.t === "placed") this.#clients.of(call.client).visited = group.state.replicaId;
+    }
+    group.join(members);
+  }
+
+  #newGroup(): BuildGroup {
+    return new BuildGroup(new GroupLoad((replicaId) => this.#options.fleet.buildStarted(replicaId)));
   }
 
   /** A group of its own for a call that goes to a known replica. */
-  #at(replicaId: string): BuildGroup {
-    return new BuildGroup({ t: "placed", replicaId });
+  #groupAt(replicaId: string): BuildGroup {
+    const group = this.#newGroup();
+    group.placed(replicaId);
+    return group;
   }
-
-  #countBuilds(group: BuildGroup, replicaId: string): void {
-    for (const state of this.#calls.values()) {
-      if (state.group === group && state.isBuild) state.endBuild ??= this.#options.fleet.buildStarted(replicaId);
-    }
-  }
-
-  #uncountBuilds(group: BuildGroup): void {
-    for (const state of this.#calls.values()) {
-      if (state.group !== group) continue;
-      state.endBuild?.();
-      state.endBuild = undefined;
-    }
-  }
-
-  #affinityKey(solve: SolveRequest): string | undefined {
-    const sharedKey = this.#memory.sharedKey(sessionToken(solve.buildSession));
-    return affinityKey({ attrs: solve.attrs, imageNames: solve.imageNames, sharedKey }, this.#options.keySources);
-  }
-
-  #liveBinding(client: RoutedClient): string | undefined {
-    const { binding } = this.#client(client);
-    return binding !== undefined && client.isConnected(binding) ? binding : undefined;
-  }
-
-  #client(client: RoutedClient): ClientState {
-    let state = this.#clients.get(client);
-    if (!state) {
-      state = { binding: undefined, visited: undefined, placing: undefined, arrivingSolves: 0 };
-      this.#clients.set(client, state);
-    }
-    return state;
-  }
-}
-
-function newGroup(): BuildGroup {
-  return new BuildGroup({ t: "placing", abort: new AbortController() });
-}
-
-function follow(replicaId: string): { t: "placed"; replicaId: string; reason: "preferred" } {
-  return { t: "placed", replicaId, reason: "preferred" };
 }

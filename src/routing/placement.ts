@@ -23,12 +23,12 @@ export type Placement =
  *
  * With a key: the first in the key's rendezvous order that takes builds and is
  * not over its share, else the least loaded. Without one: the least loaded.
- * `excluded` are replicas that were tried for this build and could not be reached.
+ * `excluded` has the replicas that were tried for this build and could not be reached.
  */
 export function place(
   key: string | undefined,
   replicas: readonly Replica[],
-  excluded: ReadonlySet<string>,
+  excluded: ReadonlyMap<string, string>,
   options: PlacementOptions,
 ): Placement {
   const candidates = replicas.filter((replica) => acceptsBuilds(replica) && !excluded.has(replica.id));

@@ -1,13 +1,23 @@
 import { GatewayError } from "../base/errors.ts";
-import type { Replica } from "../replicas/replica.ts";
+import { acceptsBuilds, type Replica } from "../replicas/replica.ts";
 import { type PlacementOptions, type PlacementReason, place } from "./placement.ts";
 
-/** A build that wants a replica. */
+/** What wants a replica. */
+export type PlacementPurpose =
+  /** May be made to wait. */
+  | "build"
+  /** An internal Solve, by which a client learns what the daemon can do. A client's patience with it is shorter. */
+  | "internal"
+  /** A call of no build, such as the export of a trace: clients wait for it even after Ctrl-C, so it must not. */
+  | "call";
+
+/** What wants a replica, and what is known of it. */
 export interface PlacementRequest {
+  readonly purpose: PlacementPurpose;
   /** What its cache is known by; absent: anywhere. */
   readonly key: string | undefined;
-  /** Replicas that could not be reached for this build. */
-  readonly excluded: ReadonlySet<string>;
+  /** Replicas that could not be reached for this build, and why. */
+  readonly excluded: ReadonlyMap<string, string>;
 }
 
 /** Where it may go, or why nowhere. */
@@ -23,6 +33,7 @@ export interface Placer {
 /** What a placer needs to know of the fleet. */
 export interface PlacerFleet {
   replicas(): readonly Replica[];
+  /** Every replica and why it is out, for people. */
   describe(): string;
 }
 
@@ -41,7 +52,17 @@ export class ImmediatePlacer implements Placer {
     if (placement.t === "placed") return placement;
     return {
       t: "refused",
-      error: new GatewayError("no_replica", `no replica takes builds: ${this.#fleet.describe()}`),
+      error: new GatewayError("no_replica", `no replica takes builds: ${this.#whyNone(excluded)}`),
     };
+  }
+
+  /** Why each is out; one whose health checks succeed all the same is named with what this build met. */
+  #whyNone(excluded: ReadonlyMap<string, string>): string {
+    const unreached = this.#fleet
+      .replicas()
+      .filter((replica) => acceptsBuilds(replica) && excluded.has(replica.id))
+      .map(({ id }) => `${id} (${excluded.get(id)})`);
+    const known = this.#fleet.describe();
+    return unreached.length === 0 ? known : `${known}; could not connect to ${unreached.join(", ")}`;
   }
 }

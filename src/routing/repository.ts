@@ -12,8 +12,11 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: "80", https: "44
 /** Longest remote that is looked at. */
 const MAX_REMOTE_CHARACTERS = 4_096;
 
-/** `[user@]host:path`, git's short form for ssh. */
-const SCP_FORM = /^(?:[^@/:\s]+@)?([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\]):(?!\/\/)\/*(.+)$/;
+/** `[user@]host:path`, git's short form for ssh. One letter before the colon is a drive of Windows'. */
+const SCP_FORM = /^(?:[^@/:\s]+@)?([A-Za-z0-9._-]{2,}|\[[0-9A-Fa-f:.]+\]):(?!\/\/)\/*(.+)$/;
+
+/** What docker takes for a repository without a scheme (moby/buildkit util/gitutil). */
+const BARE_FORM = /^github\.com\/+(.+)$/i;
 
 /** `scheme://[credentials@]host[:port]/path`. */
 const URL_FORM = /^(https?|ssh|git):\/\/(?:[^@/\s]*@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(\d+)?)?\/+(.+)$/i;
@@ -23,6 +26,7 @@ const URL_FORM = /^(https?|ssh|git):\/\/(?:[^@/\s]*@)?([A-Za-z0-9._-]+|\[[0-9A-F
  *
  * - `https://token@GitHub.com/acme/app.git`, `ssh://git@github.com:22/acme/app`,
  *   `git@github.com:acme/app.git`   → `github.com/acme/app`
+ * - `github.com/acme/app`           → `github.com/acme/app`
  * - `https://git.acme.io:8443/app/` → `git.acme.io:8443/app`
  * - `…/app.git#main:web` and `…/app.git?ref=main&subdir=web` → subdir `web`
  *
@@ -46,15 +50,20 @@ function remoteName(address: string): string | undefined {
     return join(`${host.toLowerCase()}${shownPort}`, path);
   }
   if (address.includes("://")) return undefined;
+  const bare = BARE_FORM.exec(address);
+  if (bare) return join("github.com", bare[1]!);
   const scp = SCP_FORM.exec(address);
   return scp ? join(scp[1]!.toLowerCase(), scp[2]!) : undefined;
 }
+
+/** An `@` left in a path comes from credentials in a form that is none of ours: nothing of it may become a name. */
+const SUSPECT = /[@\\]/;
 
 function join(host: string, path: string): string | undefined {
   const trimmed = trimPath(path)
     .replace(/\.git$/, "")
     .replace(/\/+$/, "");
-  return trimmed === "" ? undefined : `${host}/${trimmed}`;
+  return trimmed === "" || SUSPECT.test(trimmed) ? undefined : `${host}/${trimmed}`;
 }
 
 /** Collapse repeated slashes and `.` segments, and drop slashes at both ends. */

@@ -11,8 +11,6 @@ export interface RoutedCall {
   release(replicaId: string): void;
   /** Answer it because its build failed, in the form its kind asks for. */
   fail(error: GatewayError): void;
-  /** End it with status 0. */
-  finish(): void;
 }
 
 /** One client connection. */

@@ -1,53 +1,76 @@
 import type { Cancel, Clock } from "../base/clock.ts";
+import { CallsByToken, type TokenedCall } from "./calls-by-token.ts";
 import type { RoutedCall, RoutedClient } from "./routed-call.ts";
 
-/** A call that waits for the Solve that names it. */
-export interface WaitingCall {
-  readonly call: RoutedCall;
-  /** The ref or session by which a Solve will claim it. */
-  readonly token: string;
-  cancelExpiry: Cancel | undefined;
+/** A call that waits for the Solve that names its ref or session. */
+interface WaitingCall extends TokenedCall {
+  cancelTimer: Cancel | undefined;
 }
 
 /** Calls that came before their Solve, by what will claim them. */
 export class WaitingCalls {
   readonly #clock: Clock;
-  readonly #byCall = new Map<RoutedCall, WaitingCall>();
+  readonly #isSolving: (client: RoutedClient) => boolean;
+  readonly #calls = new CallsByToken<WaitingCall>();
+  /** Sessions of each client that has some. */
+  readonly #sessionsOf = new Map<RoutedClient, Set<RoutedCall>>();
 
-  constructor(clock: Clock) {
+  /** `isSolving`: whether a Solve of the client's is on the way. */
+  constructor(clock: Clock, isSolving: (client: RoutedClient) => boolean) {
     this.#clock = clock;
+    this.#isSolving = isSolving;
+  }
+
+  get size(): number {
+    return this.#calls.size;
   }
 
   add(call: RoutedCall, token: string): void {
-    this.#byCall.set(call, { call, token, cancelExpiry: undefined });
+    this.#calls.add({ call, token, cancelTimer: undefined });
+    if (call.kind !== "session") return;
+    const sessions = this.#sessionsOf.get(call.client);
+    if (sessions) sessions.add(call);
+    else this.#sessionsOf.set(call.client, new Set([call]));
   }
 
   /** False where it no longer waits. */
   remove(call: RoutedCall): boolean {
-    const waiting = this.#byCall.get(call);
-    waiting?.cancelExpiry?.();
-    return this.#byCall.delete(call);
+    const waiting = this.#calls.remove(call);
+    if (waiting) this.#stopped(waiting);
+    return waiting !== undefined;
   }
 
-  /** Run `onExpiry` unless the call has stopped waiting by then. */
-  expire(call: RoutedCall, delayMs: number, onExpiry: () => void): void {
-    const waiting = this.#byCall.get(call);
-    if (waiting) waiting.cancelExpiry = this.#clock.after(delayMs, onExpiry);
+  /**
+   * Run `act` when the call has waited that much longer and its client has no
+   * Solve on the way that may name it. One at a time; never once it has stopped
+   * waiting.
+   */
+  afterWaiting(call: RoutedCall, delayMs: number, act: () => void): void {
+    const waiting = this.#calls.get(call);
+    if (!waiting) return;
+    waiting.cancelTimer = this.#clock.after(delayMs, () => {
+      if (this.#isSolving(call.client)) this.afterWaiting(call, delayMs, act);
+      else act();
+    });
   }
 
   /** Take out every call that one of these refs or sessions claims. */
-  take(tokens: readonly string[]): WaitingCall[] {
-    return this.#takeIf(({ token }) => tokens.includes(token));
-  }
-
-  /** Take out every call of a client. */
-  takeOf(client: RoutedClient): WaitingCall[] {
-    return this.#takeIf(({ call }) => call.client === client);
-  }
-
-  #takeIf(wanted: (waiting: WaitingCall) => boolean): WaitingCall[] {
-    const taken = [...this.#byCall.values()].filter(wanted);
-    for (const { call } of taken) this.remove(call);
+  take(tokens: readonly string[]): TokenedCall[] {
+    const taken = tokens.flatMap((token) => this.#calls.take(token));
+    for (const waiting of taken) this.#stopped(waiting);
     return taken;
+  }
+
+  /** Take out every Session of a client. */
+  takeSessionsOf(client: RoutedClient): TokenedCall[] {
+    const taken = [...(this.#sessionsOf.get(client) ?? [])].map((call) => this.#calls.remove(call)!);
+    for (const waiting of taken) this.#stopped(waiting);
+    return taken;
+  }
+
+  #stopped({ call, cancelTimer }: WaitingCall): void {
+    cancelTimer?.();
+    const sessions = this.#sessionsOf.get(call.client);
+    if (sessions?.delete(call) && sessions.size === 0) this.#sessionsOf.delete(call.client);
   }
 }

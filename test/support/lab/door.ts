@@ -16,6 +16,8 @@ export class Door {
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   readonly #port: number;
+  readonly #carriedBytes = { in: 0, out: 0 };
+  readonly #onCarried = new Set<() => void>();
 
   private constructor(server: Server, { path, to }: DoorOptions) {
     this.#server = server;
@@ -42,6 +44,19 @@ export class Door {
     await once(this.#server, "listening");
   }
 
+  /** Resolves once this many more bytes have gone in (to the target) or out, over all connections together. */
+  carried(direction: "in" | "out", bytes: number): Promise<void> {
+    const goalBytes = this.#carriedBytes[direction] + bytes;
+    return new Promise((resolve) => {
+      const look = () => {
+        if (this.#carriedBytes[direction] < goalBytes) return;
+        this.#onCarried.delete(look);
+        resolve();
+      };
+      this.#onCarried.add(look);
+    });
+  }
+
   /** End everything. Any number of times. */
   close(): void {
     this.#server.close();
@@ -50,12 +65,16 @@ export class Door {
 
   #lead(downstream: Socket, port: number): void {
     const upstream = connect({ host: "127.0.0.1", port, noDelay: true });
-    for (const [one, other] of [
-      [downstream, upstream],
-      [upstream, downstream],
+    for (const [one, other, direction] of [
+      [downstream, upstream, "in"],
+      [upstream, downstream, "out"],
     ] as const) {
       this.#sockets.add(one);
       one.pipe(other);
+      one.on("data", (chunk: Buffer) => {
+        this.#carriedBytes[direction] += chunk.length;
+        for (const look of this.#onCarried) look();
+      });
       one.on("error", () => other.destroy());
       one.on("close", () => {
         this.#sockets.delete(one);

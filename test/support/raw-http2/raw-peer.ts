@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import type { Duplex } from "node:stream";
+import { FlowBook } from "./flow-book.ts";
 import { FrameReader } from "./frame-reader.ts";
 import { CLIENT_PREFACE, type Frame, FrameType, settingsFrame } from "./frames.ts";
 import { PlainHpackDecoder } from "./hpack-decoder.ts";
@@ -13,20 +14,26 @@ export class RawPeer {
   readonly socket: Duplex;
   /** Every frame received and not yet taken by {@link next}. */
   readonly received: Frame[] = [];
+  /** The windows of both directions, as long as every octet is sent by {@link send}. */
+  readonly flow = new FlowBook();
   /** Decodes the blocks of this connection; feed it every block, in order. */
   readonly #decoder = new PlainHpackDecoder();
   readonly #waiting = new Set<() => void>();
   #missingPrefaceBytes: number;
+  #unsentPrefaceBytes: number;
   #end: { readonly cause: Error | undefined } | undefined;
 
   /** A `client` end sends nothing yet; a `server` end swallows the client's preface. */
   constructor(socket: Duplex, role: "client" | "server") {
     this.socket = socket;
     this.#missingPrefaceBytes = role === "server" ? CLIENT_PREFACE.length : 0;
+    this.#unsentPrefaceBytes = role === "client" ? CLIENT_PREFACE.length : 0;
     const reader = new FrameReader({
       wantsPayload: () => true,
       frame: (type, flags, streamId, lengthBytes, bytes, start) => {
-        this.received.push({ type, flags, streamId, payload: Buffer.from(bytes.subarray(start, start + lengthBytes)) });
+        const frame = { type, flags, streamId, payload: Buffer.from(bytes.subarray(start, start + lengthBytes)) };
+        this.flow.read(frame);
+        this.received.push(frame);
       },
     });
     socket.on("data", (chunk: Buffer) => {
@@ -47,7 +54,11 @@ export class RawPeer {
   }
 
   send(...frames: readonly Uint8Array[]): void {
-    this.socket.write(Buffer.concat(frames));
+    const bytes = Buffer.concat(frames);
+    const skip = Math.min(this.#unsentPrefaceBytes, bytes.length);
+    this.#unsentPrefaceBytes -= skip;
+    this.flow.wrote(bytes.subarray(skip));
+    this.socket.write(bytes);
   }
 
   /** Take the first frame, received or to come, that `accepts`; rejects when the connection ends before it. */

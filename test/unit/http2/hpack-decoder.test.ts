@@ -184,7 +184,7 @@ function newDecoder(options: Partial<HpackDecoderOptions> = {}): HpackDecoder {
   return new HpackDecoder({ maxListBytes: 1 << 20, ...options });
 }
 
-function decode(decoder: HpackDecoder, block: Uint8Array): HeaderField[] {
+function decode(decoder: HpackDecoder, block: Uint8Array): readonly HeaderField[] {
   const decoded = decoder.decode(block);
   if (decoded.t !== "ok") throw new Error(`a list of ${decoded.listBytes} bytes is too large`);
   return decoded.fields;

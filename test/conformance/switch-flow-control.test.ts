@@ -1,0 +1,331 @@
+import { describe, expect, test } from "vitest";
+import { settled } from "../support/raw-http2/barrier.ts";
+import {
+  dataFrame,
+  headersFrame,
+  MAX_WINDOW_BYTES,
+  Setting,
+  settingsFrame,
+  windowUpdateFrame,
+} from "../support/raw-http2/frames.ts";
+import { OK_BLOCK, RESPONSE_BLOCK, requestBlock } from "../support/raw-http2/grpc-fields.ts";
+import { readHeaders, readMessage } from "../support/raw-http2/raw-message.ts";
+import type { RawPeer } from "../support/raw-http2/raw-peer.ts";
+import { bodyOf, sendBody } from "../support/raw-http2/send-body.ts";
+import { READING_WAYS, SwitchRig } from "../support/switch-rig.ts";
+
+type Settings = readonly (readonly [id: number, value: number])[];
+
+const window = (bytes: number): Settings => [[Setting.INITIAL_WINDOW_SIZE, bytes]];
+
+/** Large enough for anything here to pass at connection level. */
+const OPEN_CONNECTION = windowUpdateFrame(0, 2 ** 30);
+
+/** A client and the replica's end of its calls, with `streams` of them open and nothing of their bodies sent. */
+async function openCalls(rig: SwitchRig, streams: number, ofClient: Settings = [], ofReplica: Settings = []) {
+  const client = await rig.client(ofClient);
+  client.send(OPEN_CONNECTION);
+  const ids = Array.from({ length: streams }, (_, i) => 1 + 2 * i);
+  client.send(...ids.map((id) => headersFrame(id, requestBlock())));
+  const replica = await rig.replica.serve(ofReplica);
+  replica.send(OPEN_CONNECTION);
+  for (const id of ids) await readHeaders(replica, id);
+  await settled(client, replica);
+  return { client, replica };
+}
+
+function expectKept(...peers: RawPeer[]): void {
+  for (const peer of peers) expect(peer.flow.violations).toEqual([]);
+}
+
+describe.each(READING_WAYS)("read $way", ({ parts }) => {
+  test("a stream that its replica does not read stops at exactly the replica's window, and no other stream does", async () => {
+    const rig = await SwitchRig.start({ parts });
+    const { client, replica } = await openCalls(rig, 2, [], window(200_000));
+    const body = Buffer.alloc(200_000, 1);
+    await sendBody(client, 1, body, { isEndStream: false });
+    await settled(client, replica);
+    expect(client.flow.window(1)).toBe(0);
+
+    const other = await rig.client();
+    other.send(headersFrame(1, requestBlock()));
+    const itsReplica = await rig.replica.serve();
+    const bulk = bodyOf(1, 2_000_000);
+    const [mine, theirs] = await Promise.all([
+      readMessage(replica, 3, { isGranting: true }),
+      readMessage(itsReplica, 1, { isGranting: true }),
+      sendBody(client, 3, bulk),
+      sendBody(other, 1, bulk),
+    ]);
+    expect(mine.body.equals(bulk)).toBe(true);
+    expect(theirs.body.equals(bulk)).toBe(true);
+    await settled(client, replica);
+    expect(client.flow.window(1)).toBe(0);
+    expectKept(replica, itsReplica);
+  });
+
+  test("an answer that its client does not read stops at exactly the client's window, and no other does", async () => {
+    const rig = await SwitchRig.start({ parts });
+    const { client, replica } = await openCalls(rig, 2, window(300_000));
+    replica.send(headersFrame(1, RESPONSE_BLOCK), headersFrame(3, RESPONSE_BLOCK));
+    await sendBody(replica, 1, Buffer.alloc(300_000, 1), { isEndStream: false });
+    await settled(client, replica);
+    expect(replica.flow.window(1)).toBe(0);
+    const bulk = bodyOf(2, 2_000_000);
+    const [answer] = await Promise.all([readMessage(client, 3, { isGranting: true }), sendBody(replica, 3, bulk)]);
+    expect(answer.body.equals(bulk)).toBe(true);
+    expect(replica.flow.window(1)).toBe(0);
+    expectKept(client);
+  });
+
+  test("4 of 8 streams that are never read do not hold up the other 4", async () => {
+    const rig = await SwitchRig.start({ parts });
+    const { client, replica } = await openCalls(rig, 8);
+    const bulk = bodyOf(3, 1_000_000);
+    for (const id of [1, 5, 9, 13]) await sendBody(client, id, Buffer.alloc(65_535), { isEndStream: false });
+    const healthy = [3, 7, 11, 15];
+    const read = healthy.map((id) => readMessage(replica, id, { isGranting: true }));
+    await Promise.all(healthy.map((id) => sendBody(client, id, bulk)));
+    for (const { body } of await Promise.all(read)) expect(body.equals(bulk)).toBe(true);
+    expectKept(replica);
+  });
+
+  describe.each([0, 1, 1_000, 65_535, MAX_WINDOW_BYTES])(
+    "a replica whose streams begin with a window of %i",
+    (bytes) => {
+      test.each([0, 1, MAX_WINDOW_BYTES])("and a client's of %i exchange bodies both ways", async (clientBytes) => {
+        const rig = await SwitchRig.start({ parts });
+        const { client, replica } = await openCalls(rig, 1, window(clientBytes), window(bytes));
+        const up = bodyOf(4, 150_000);
+        const down = bodyOf(5, 150_000);
+        replica.send(headersFrame(1, RESPONSE_BLOCK));
+        // Whoever begins with next to nothing opens its stream later.
+        await settled(client, replica);
+        if (bytes < 65_535) replica.send(windowUpdateFrame(1, 70_000));
+        if (clientBytes < 65_535) client.send(windowUpdateFrame(1, 70_000));
+        const [request, response] = await Promise.all([
+          readMessage(replica, 1, { isGranting: true }),
+          readMessage(client, 1, { isGranting: true }),
+          sendBody(client, 1, up),
+          sendBody(replica, 1, down, { isEndStream: false }).then(() => replica.send(headersFrame(1, OK_BLOCK, true))),
+        ]);
+        expect(request.body.equals(up)).toBe(true);
+        expect(response.body.equals(down)).toBe(true);
+        expect(response.headers).toHaveLength(2);
+        expectKept(client, replica);
+      });
+    },
+  );
+
+  test("padding is given back: a body in heavily padded frames passes", async () => {
+    const rig = await SwitchRig.start({ parts });
+    const { client, replica } = await openCalls(rig, 1);
+    const body = bodyOf(6, 40_000);
+    const [request] = await Promise.all([
+      readMessage(replica, 1, { isGranting: true }),
+      sendBody(client, 1, body, { pieceBytes: 100, paddingBytes: 255 }),
+    ]);
+    expect(request.body.equals(body)).toBe(true);
+    replica.send(headersFrame(1, RESPONSE_BLOCK));
+    const [response] = await Promise.all([
+      readMessage(client, 1, { isGranting: true }),
+      sendBody(replica, 1, body, { pieceBytes: 100, paddingBytes: 255 }),
+    ]);
+    expect(response.body.equals(body)).toBe(true);
+    expectKept(client, replica);
+  });
+});
+
+describe("WINDOW_UPDATE", () => {
+  test("crosses the switch one to one, in both directions", async () => {
+    const rig = await SwitchRig.start();
+    const { client, replica } = await openCalls(rig, 1);
+    for (const bytes of [1, 77, 1_000_000]) {
+      replica.send(windowUpdateFrame(1, bytes));
+      expect((await client.nextOf("WINDOW_UPDATE", 1)).payload.readUInt32BE(0)).toBe(bytes);
+      client.send(windowUpdateFrame(1, bytes));
+      expect((await replica.nextOf("WINDOW_UPDATE", 1)).payload.readUInt32BE(0)).toBe(bytes);
+    }
+  });
+
+  test("that takes a stream's window over 2^31-1 resets the stream with FLOW_CONTROL_ERROR", async () => {
+    const rig = await SwitchRig.start();
+    const { client, replica } = await openCalls(rig, 2);
+    client.send(windowUpdateFrame(1, MAX_WINDOW_BYTES));
+    expect((await client.nextOf("RST_STREAM", 1)).payload.readUInt32BE(0)).toBe(0x3);
+    await replica.nextOf("RST_STREAM", 1);
+    replica.send(windowUpdateFrame(3, MAX_WINDOW_BYTES));
+    expect((await replica.nextOf("RST_STREAM", 3)).payload.readUInt32BE(0)).toBe(0x3);
+    await client.nextOf("RST_STREAM", 3);
+    await settled(client, replica);
+  });
+
+  test("that takes the connection's window over 2^31-1 ends the connection with FLOW_CONTROL_ERROR", async () => {
+    const rig = await SwitchRig.start();
+    const client = await rig.client();
+    client.send(windowUpdateFrame(0, MAX_WINDOW_BYTES));
+    expect((await client.nextOf("GOAWAY")).payload.readUInt32BE(4)).toBe(0x3);
+    await client.ended();
+  });
+
+  test("of 0 resets the stream, or ends the connection, with PROTOCOL_ERROR", async () => {
+    const rig = await SwitchRig.start();
+    const { client } = await openCalls(rig, 1);
+    client.send(windowUpdateFrame(1, 0));
+    expect((await client.nextOf("RST_STREAM", 1)).payload.readUInt32BE(0)).toBe(0x1);
+    client.send(windowUpdateFrame(0, 0));
+    expect((await client.nextOf("GOAWAY")).payload.readUInt32BE(4)).toBe(0x1);
+  });
+});
+
+describe("more DATA than was granted", () => {
+  test("on a stream resets it with FLOW_CONTROL_ERROR, and the replica hears of it", async () => {
+    const rig = await SwitchRig.start();
+    const { client, replica } = await openCalls(rig, 2);
+    for (let sent = 0; sent <= 65_535; sent += 16_384) client.send(dataFrame(1, Buffer.alloc(16_384)));
+    expect((await client.nextOf("RST_STREAM", 1)).payload.readUInt32BE(0)).toBe(0x3);
+    await replica.nextOf("RST_STREAM", 1);
+    const [request] = await Promise.all([readMessage(replica, 3), sendBody(client, 3, Buffer.from("fine"))]);
+    expect(request.body.toString()).toBe("fine");
+  });
+
+  test("of a reset stream still counts on the connection, and is given back", async () => {
+    const rig = await SwitchRig.start();
+    const { client, replica } = await openCalls(rig, 1);
+    const before = client.flow.connectionWindow;
+    replica.send(windowUpdateFrame(1, MAX_WINDOW_BYTES));
+    await client.nextOf("RST_STREAM", 1);
+    // Late DATA of a stream that we reset is excused (RFC 9113 §5.1).
+    const late = Buffer.alloc(16_384);
+    for (let sent = 0; sent < before / 2 + 16_384; sent += late.length * 64) {
+      client.send(...Array.from({ length: 64 }, () => dataFrame(1, late)));
+      await settled(client);
+    }
+    expect(client.flow.connectionWindow).toBeGreaterThan(before / 2);
+    await settled(client);
+  }, 120_000);
+});
+
+describe("SETTINGS_INITIAL_WINDOW_SIZE that changes while streams are open", () => {
+  test("on the replica's side, up: the client may send as much more", async () => {
+    const rig = await SwitchRig.start();
+    const { client, replica } = await openCalls(rig, 1);
+    await sendBody(client, 1, Buffer.alloc(65_535), { isEndStream: false });
+    expect(client.flow.window(1)).toBe(0);
+    replica.send(settingsFrame(window(100_000)));
+    await client.flow.until(1, (bytes) => bytes === 100_000 - 65_535);
+    await settled(client, replica);
+    expect(client.flow.window(1)).toBe(100_000 - 65_535);
+  });
+
+  test("on the replica's side, down: what it takes back is withheld from later updates", async () => {
+    const rig = await SwitchRig.start();
+    const { client, replica } = await openCalls(rig, 1);
+    // The replica's window goes to 10,000 - 65,535; the client cannot be told, but what it sends waits.
+    replica.send(settingsFrame(window(10_000)));
+    await replica.nextOf("SETTINGS");
+    await settled(client, replica);
+    const body = bodyOf(7, 90_000);
+    const sending = sendBody(client, 1, body);
+    const request = readMessage(replica, 1);
+    await client.flow.until(1, (bytes) => bytes <= 0);
+    await settled(client, replica);
+    replica.send(windowUpdateFrame(1, 50_000));
+    await settled(client, replica);
+    // 60,000 granted in all and 65,535 sent: the client hears of none of it.
+    expect(client.flow.window(1)).toBe(0);
+    replica.send(windowUpdateFrame(1, 40_000));
+    await sending;
+    expect((await request).body.equals(body)).toBe(true);
+    expectKept(replica);
+  });
+
+  test("on the replica's side, down below what was sent: the window is negative until enough is granted", async () => {
+    const rig = await SwitchRig.start();
+    const { client, replica } = await openCalls(rig, 1);
+    await sendBody(client, 1, Buffer.alloc(60_000, 1), { isEndStream: false });
+    await settled(client, replica);
+    replica.send(settingsFrame(window(0)));
+    await replica.nextOf("SETTINGS");
+    await settled(client, replica);
+    // The client still has the 5,535 that it was granted before: they wait in the switch.
+    await sendBody(client, 1, Buffer.alloc(5_535, 2), { isEndStream: false });
+    await settled(client, replica);
+    expect(replica.flow.grantedWindow(1)).toBe(-60_000);
+    replica.send(windowUpdateFrame(1, 60_000));
+    await settled(client, replica);
+    expect(replica.flow.grantedWindow(1)).toBe(0);
+    replica.send(windowUpdateFrame(1, 5_535 + 10));
+    await client.flow.until(1, (bytes) => bytes === 10);
+    await sendBody(client, 1, Buffer.alloc(10, 3));
+    const { body } = await readMessage(replica, 1);
+    expect(body.equals(Buffer.concat([Buffer.alloc(60_000, 1), Buffer.alloc(5_535, 2), Buffer.alloc(10, 3)]))).toBe(
+      true,
+    );
+    expectKept(replica);
+  });
+
+  test("on the client's side, up and down: the replica sends what the client takes, and never more", async () => {
+    const rig = await SwitchRig.start();
+    const { client, replica } = await openCalls(rig, 2);
+    replica.send(headersFrame(1, RESPONSE_BLOCK));
+    const body = bodyOf(8, 400_000);
+    const sending = sendBody(replica, 1, body);
+    const response = readMessage(client, 1);
+    for (const bytes of [100_000, 20_000, 0, 1, 200_000, 65_535]) {
+      client.send(settingsFrame(window(bytes)));
+      await settled(client, replica);
+    }
+    client.send(windowUpdateFrame(1, 400_000));
+    await sending;
+    expect((await response).body.equals(body)).toBe(true);
+    expectKept(client);
+  });
+
+  test("over 2^31-1 for an open stream ends the connection with FLOW_CONTROL_ERROR", async () => {
+    const rig = await SwitchRig.start();
+    const { client } = await openCalls(rig, 1);
+    client.send(windowUpdateFrame(1, 70_000), settingsFrame(window(MAX_WINDOW_BYTES)));
+    expect((await client.nextOf("GOAWAY")).payload.readUInt32BE(4)).toBe(0x3);
+  });
+});
+
+describe("a connection window that is used up", () => {
+  test("holds streams up until it opens, then serves them all", async () => {
+    const rig = await SwitchRig.start();
+    const client = await rig.client(window(1_000_000));
+    client.send(headersFrame(1, requestBlock(), true), headersFrame(3, requestBlock(), true));
+    const replica = await rig.replica.serve();
+    await readMessage(replica, 1);
+    await readMessage(replica, 3);
+    replica.send(headersFrame(1, RESPONSE_BLOCK), headersFrame(3, RESPONSE_BLOCK));
+    const body = bodyOf(9, 500_000);
+    // The replica's side of the switch takes it all: the streams' windows are open.
+    await Promise.all([sendBody(replica, 1, body), sendBody(replica, 3, body)]);
+    await settled(client, replica);
+    expect(client.flow.grantedWindow(1) + client.flow.grantedWindow(3)).toBe(2_000_000 - 65_535);
+    const read = [readMessage(client, 1), readMessage(client, 3)];
+    for (let granted = 65_535; granted < 1_000_000; granted += 31_000) client.send(windowUpdateFrame(0, 31_000));
+    for (const message of await Promise.all(read)) expect(message.body.equals(body)).toBe(true);
+    expectKept(client);
+  });
+
+  test("does not cut off an answer whose replica wants no more of the request", async () => {
+    const rig = await SwitchRig.start();
+    const client = await rig.client(window(1_000_000));
+    client.send(headersFrame(1, requestBlock()));
+    const replica = await rig.replica.serve();
+    await readHeaders(replica, 1);
+    const body = bodyOf(10, 200_000);
+    replica.send(headersFrame(1, RESPONSE_BLOCK));
+    await sendBody(replica, 1, body, { isEndStream: false });
+    // RST_STREAM(NO_ERROR) after a whole answer: grpc-go's server does so where the client has not ended its side.
+    replica.send(headersFrame(1, OK_BLOCK, true), Buffer.from("00000403000000000100000000", "hex"));
+    await settled(client, replica);
+    client.send(windowUpdateFrame(0, 1_000_000));
+    const answer = await readMessage(client, 1);
+    expect(answer.body.equals(body)).toBe(true);
+    expect(answer.resetCode).toBeUndefined();
+    expect((await readMessage(client, 1)).resetCode).toBe(0);
+  });
+});
