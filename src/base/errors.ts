@@ -25,6 +25,8 @@ export type GrpcStatusCode = (typeof GrpcStatus)[keyof typeof GrpcStatus];
 export const ERROR_STATUS = {
   /** The client sent something that cannot be read as what its path says. */
   invalid_request: GrpcStatus.INVALID_ARGUMENT,
+  /** The client has not said who it is in the way that `tls` asks for. */
+  unauthenticated: GrpcStatus.UNAUTHENTICATED,
   /** The client cancelled the build that the call belongs to. */
   cancelled: GrpcStatus.CANCELLED,
   /** A configured bound was reached; the message names the number and the setting. */

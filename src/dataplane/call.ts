@@ -132,8 +132,9 @@ export class Call implements RoutedCall, StreamReceiver {
     this.upstreamWritable(upstream);
   }
 
-  fail(error: GatewayError): void {
-    if (this.kind === "status" || this.kind === "session") this.finish();
+  fail(error: GatewayError, isAlone: boolean): void {
+    if (isAlone) this.#respond(errorTrailers(error));
+    else if (this.kind === "status" || this.kind === "session") this.finish();
     else if (this.path === BRIDGE_RETURN) this.answer(Buffer.alloc(0));
     else this.#respond(errorTrailers(error));
   }
@@ -264,7 +265,7 @@ export class Call implements RoutedCall, StreamReceiver {
 
   /** The replica's connection is gone, or its answer cannot be taken. */
   upstreamLost(error: Error): void {
-    if (error instanceof GatewayError) this.fail(error);
+    if (error instanceof GatewayError) this.fail(error, false);
     else this.client.callLost(this, error);
   }
 

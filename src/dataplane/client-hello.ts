@@ -26,13 +26,8 @@ export function helloKind(bytes: Buffer, start: number, end: number): HelloKind 
 
 const HTTP1_TEXT = "this is a gRPC port: it speaks HTTP/2 and nothing else\n";
 
-/** What is sent, in its own language, to a client that is not served; then its connection is closed. */
+/** What is sent, in its own language, to a client that does not speak what is spoken here; then its connection is closed. */
 export const REFUSALS = {
-  /** Cleartext HTTP/2 where TLS is required. */
-  http2: Buffer.concat([
-    settingsFrame([]),
-    goawayFrame(0, ErrorCode.INADEQUATE_SECURITY, "TLS is required on this address (tls.mode)"),
-  ]),
   http1: Buffer.from(
     "HTTP/1.1 426 Upgrade Required\r\nUpgrade: h2c\r\nConnection: close, Upgrade\r\n" +
       `Content-Type: text/plain\r\nContent-Length: ${HTTP1_TEXT.length}\r\n\r\n${HTTP1_TEXT}`,
@@ -40,4 +35,4 @@ export const REFUSALS = {
   /** A fatal alert, protocol_version (RFC 8446 §6): TLS is off here. */
   tls: Buffer.from([0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x46]),
   unknown: Buffer.concat([settingsFrame([]), goawayFrame(0, ErrorCode.PROTOCOL_ERROR, "not HTTP/2")]),
-} as const satisfies Record<HelloKind, Buffer>;
+} as const satisfies Record<Exclude<HelloKind, "http2">, Buffer>;

@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import type { Logger } from "../base/log.ts";
 import type { HeaderField } from "../http2/header-field.ts";
 import type { Stream } from "./stream.ts";
 import type { Transport } from "./transport.ts";
@@ -42,6 +43,7 @@ export interface ConnectionOptions {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly limits: ConnectionLimits;
+  readonly log: Logger;
   readonly handler: ConnectionHandler;
   /** Present on the server's side of a connection, and only there. */
   readonly requests?: RequestHandler;

@@ -2,7 +2,6 @@ import type { Cancel, Clock } from "../base/clock.ts";
 import { GatewayError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { ErrorCode } from "../http2/errors.ts";
-import { errorTrailers, field, responseHeaders } from "../http2/grpc-status.ts";
 import { type HeaderField, headerValue } from "../http2/header-field.ts";
 import type { BuildGroups } from "../routing/build-groups.ts";
 import type { ConnectOutcome } from "../routing/routed-call.ts";
@@ -14,6 +13,7 @@ import { FrameConnection } from "./frame-connection.ts";
 import type { HeldTotals } from "./held-body.ts";
 import type { FirstBytes } from "./listener.ts";
 import { LostCalls } from "./lost-calls.ts";
+import { notGrpc, refuse, refusedWith } from "./refusal.ts";
 import { readSolve, readStatus } from "./request-reader.ts";
 import type { Stream } from "./stream.ts";
 import type { Transport } from "./transport.ts";
@@ -24,7 +24,7 @@ import { UpstreamConnection } from "./upstream-connection.ts";
 const SESSION_PREFACE_MS = 1_000;
 
 /** A held Ping is answered from memory after this long; its client would give up after 15 s. */
-const HELD_PING_MS = 3_000;
+const HELD_PING_MS = 5_000;
 
 /** The in-process upstream that answers for the whole fleet. Not a name that discovery may give. */
 const FACADE_ID = "(facade)";
@@ -84,7 +84,7 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
     this.#onEnded = onEnded;
     this.#held = { bytes: 0, calls: 0, maxBytes: limits.heldBytes };
     this.#lost = new LostCalls(groups);
-    this.#frames = new FrameConnection({ transport, clock, limits: limits.client, handler: this, requests: this });
+    this.#frames = new FrameConnection({ transport, clock, log, limits: limits.client, handler: this, requests: this });
     this.#cancelHandshake = clock.after(limits.handshakeTimeoutMs, () => {
       this.#frames.close(ErrorCode.SETTINGS_TIMEOUT, "no HTTP/2 SETTINGS in time (limits.handshakeTimeout)");
     });
@@ -129,11 +129,11 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
   requestTooLarge(stream: Stream, listBytes: number): void {
     const { headerListBytes } = this.#services.limits.client;
     const text = `request headers of at least ${listBytes} bytes over ${headerListBytes} (limits.headerListBytes)`;
-    refuse(stream, [...responseHeaders(), ...errorTrailers(new GatewayError("limit_exceeded", text))]);
+    refuse(stream, refusedWith(new GatewayError("limit_exceeded", text)));
   }
 
   requestOpened(stream: Stream, fields: readonly HeaderField[], isEndOfStream: boolean): void {
-    const refusal = this.#refusal(fields);
+    const refusal = notGrpc(fields) ?? this.#tooManyHeld();
     if (refusal) {
       refuse(stream, refusal);
       return;
@@ -153,14 +153,12 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
     if (isEndOfStream) call.data(NO_BYTES, true);
   }
 
-  /** What to answer a request that is not a gRPC call, or one too many to hold. */
-  #refusal(fields: readonly HeaderField[]): HeaderField[] | undefined {
-    if (headerValue(fields, ":method") !== "POST") return [field(":status", "405"), field("allow", "POST")];
-    if (!/^application\/grpc(?:$|[+;])/.test(headerValue(fields, "content-type") ?? ""))
-      return [field(":status", "415")];
-    if (this.#held.calls < this.#services.limits.heldStreams) return undefined;
-    const text = `${this.#held.calls} calls wait on this connection (limits.heldStreams)`;
-    return [...responseHeaders(), ...errorTrailers(new GatewayError("limit_exceeded", text))];
+  #tooManyHeld(): HeaderField[] | undefined {
+    const { calls } = this.#held;
+    if (calls < this.#services.limits.heldStreams) return undefined;
+    return refusedWith(
+      new GatewayError("limit_exceeded", `${calls} calls wait on this connection (limits.heldStreams)`),
+    );
   }
 
   #route(call: Call): void {
@@ -202,6 +200,8 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
 
   /** More of a call's body: a Solve or Status may now be readable. */
   heldDataCame(call: Call): void {
+    // buildkitd ends a Session when its client has ended it, also one that no build has used.
+    if (call.kind === "session" && call.isHeldEnded) call.finish();
     if (call.isRouted) return;
     const { groups, limits } = this.#services;
     if (call.kind === "solve") {
@@ -219,7 +219,8 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
   }
 
   callLost(call: Call, error: Error): void {
-    this.#lost.add(call, error);
+    const text = `replica ${call.replicaId} went away: ${error.message}`;
+    this.#lost.add(call, new GatewayError("upstream_lost", text, { cause: error }));
   }
 
   callClosed(call: Call): void {
@@ -248,6 +249,7 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
     const upstream: UpstreamConnection = new UpstreamConnection({
       dialed,
       clock: this.#services.clock,
+      log: this.#log,
       flusher: this.#services.flusher,
       limits: this.#services.limits.replica,
       connectTimeoutMs: this.#services.limits.connectTimeoutMs,
@@ -282,15 +284,10 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
         return;
       }
       const reason = outcome.t === "failed" ? outcome.reason : "connection closed";
-      call.fail(new GatewayError("upstream_lost", `replica ${replicaId} cannot be reached: ${reason}`));
+      if (replicaId !== FACADE_ID) this.#services.onReplicaLost(replicaId, reason);
+      this.#lost.add(call, new GatewayError("upstream_lost", `replica ${replicaId} cannot be reached: ${reason}`));
     });
   }
-}
-
-/** Answer a request that no call is made of. */
-function refuse(stream: Stream, fields: readonly HeaderField[]): void {
-  stream.sendHeaders(fields, true);
-  stream.reset(ErrorCode.NO_ERROR);
 }
 
 const NO_BYTES = Buffer.alloc(0);

@@ -170,12 +170,18 @@ export class FrameConnection {
       if (at < end) this.#reader.push(bytes, at, end);
     } catch (error) {
       this.#run.finish();
-      if (!(error instanceof ConnectionError)) throw error;
-      this.close(error.code, error.message, error);
+      if (error instanceof ConnectionError) this.close(error.code, error.message, error);
+      else this.#closeAfterDefect(error);
       return;
     }
     const target = this.#run.finish();
     if (target) this.stopWhileCongested(target);
+  }
+
+  /** What went wrong is ours, not the peer's; it must not reach the connections of others. */
+  #closeAfterDefect(error: unknown): void {
+    this.options.log.error({ err: error }, "reading a connection failed");
+    this.close(ErrorCode.INTERNAL_ERROR, "internal error");
   }
 
   #readPreface(bytes: Buffer, start: number, end: number): number {

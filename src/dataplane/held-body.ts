@@ -13,7 +13,8 @@ export interface HeldTotals {
 /** What a client has sent of a call that has no replica yet. Copied, and counted against the connection. */
 export class HeldBody {
   readonly #held: HeldTotals;
-  #chunks: Buffer[] = NO_CHUNKS;
+  /** Grows by doubling, so that one-byte frames cost no more than large ones. */
+  #memory: Buffer = NO_BYTES;
   #bytes = 0;
   /** Octets from which on it is worth looking at the message again. */
   #wantedBytes = GRPC_PREFIX_BYTES;
@@ -29,9 +30,14 @@ export class HeldBody {
       throw new GatewayError("limit_exceeded", `held calls over ${this.#held.maxBytes} bytes (limits.heldBytes)`);
     }
     this.#held.bytes += bytes.length;
-    this.#bytes += bytes.length;
-    if (this.#chunks === NO_CHUNKS) this.#chunks = [];
-    this.#chunks.push(Buffer.from(bytes));
+    const end = this.#bytes + bytes.length;
+    if (end > this.#memory.length) {
+      const grown = Buffer.allocUnsafe(Math.max(end, 2 * this.#memory.length));
+      this.#memory.copy(grown, 0, 0, this.#bytes);
+      this.#memory = grown;
+    }
+    bytes.copy(this.#memory, this.#bytes);
+    this.#bytes = end;
   }
 
   /**
@@ -41,7 +47,7 @@ export class HeldBody {
    */
   firstMessage(stream: Stream, encoding: string | undefined, maxBytes: number, setting: string): Buffer | undefined {
     if (this.#bytes < this.#wantedBytes) return undefined;
-    const read: FirstMessage = readFirstMessage(this.#joined(), encoding, maxBytes);
+    const read: FirstMessage = readFirstMessage(this.#memory.subarray(0, this.#bytes), encoding, maxBytes);
     switch (read.t) {
       case "message":
         return read.message;
@@ -60,23 +66,15 @@ export class HeldBody {
     }
   }
 
-  #joined(): Buffer {
-    if (this.#chunks.length > 1) this.#chunks = [Buffer.concat(this.#chunks)];
-    return this.#chunks[0] ?? NO_BYTES;
-  }
-
   /** Hand everything over; nothing is held afterwards. Once only. */
   take(): Buffer {
     this.#held.calls--;
-    if (this.#chunks === NO_CHUNKS) return NO_BYTES;
-    const all = this.#joined();
+    const all = this.#memory.subarray(0, this.#bytes);
     this.#held.bytes -= this.#bytes;
     this.#bytes = 0;
-    this.#chunks = NO_CHUNKS;
+    this.#memory = NO_BYTES;
     return all;
   }
 }
 
-/** Most calls hold nothing: they share these. Never added to. */
-const NO_CHUNKS: Buffer[] = [];
 const NO_BYTES = Buffer.alloc(0);

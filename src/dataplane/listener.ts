@@ -3,6 +3,7 @@ import { createServer as createTlsServer, type Server as TlsServer } from "node:
 import type { Address } from "../base/address.ts";
 import { hostPort } from "../base/address.ts";
 import type { Cancel, Clock } from "../base/clock.ts";
+import { GatewayError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
 import { helloKind, REFUSALS } from "./client-hello.ts";
@@ -12,6 +13,8 @@ import { ReusedBufferReader } from "./socket-reader.ts";
 import { removeStaleSocket } from "./stale-socket.ts";
 import { Transport } from "./transport.ts";
 import type { TurnFlusher } from "./turn-flusher.ts";
+
+const TLS_REQUIRED = "TLS is required on this address (tls.mode)";
 
 /** Whether a listener takes TLS, cleartext or both. */
 export type TlsMode = "off" | "optional" | "required";
@@ -23,6 +26,8 @@ export interface AcceptedClient {
   readonly peer: string;
   /** Bytes that were read to find out what the client speaks; they come before what the transport reads. */
   readonly first: FirstBytes | undefined;
+  /** It is not to be served, and this is why. */
+  readonly refusal?: GatewayError;
 }
 
 /** `bytes[start, end)`, in a buffer that is reused where there is a lease. */
@@ -147,8 +152,10 @@ export class Listener {
       const transport = new Transport(socket, flusher, onReadDoor.install(socket, reader) ? reader : undefined);
       onClient({ transport, peer: peerName(socket), first: undefined });
     });
-    server.on("tlsClientError", (err: Error & { code?: string }, socket) => {
-      log.info({ client: peerName(socket), code: err.code, reason: err.message }, "TLS handshake failed");
+    // OpenSSL's own message is several lines with addresses in them; its reason is what people can read.
+    server.on("tlsClientError", (err: Error & { code?: string; reason?: string }, socket) => {
+      const reason = err.reason ?? err.message;
+      log.info({ client: peerName(socket), code: err.code, reason }, "TLS handshake failed");
       socket.destroy();
     });
     return server;
@@ -167,14 +174,17 @@ export class Listener {
       this.#tlsServer.emit("connection", socket);
       return;
     }
-    if (kind === "http2" && tlsMode !== "required") {
+    if (kind !== "http2" || tlsMode === "required") {
+      log.info({ client: peerName(socket), speaks: kind, tlsMode }, "client refused");
+    }
+    if (kind === "http2") {
       const transport = new Transport(socket, this.#options.flusher, undecided.reader);
       const first = undecided.reader ? { bytes, start, end, lease } : undefined;
       if (!first) socket.unshift(bytes);
-      this.#options.onClient({ transport, peer: peerName(socket), first });
+      const refusal = tlsMode === "required" && { refusal: new GatewayError("unauthenticated", TLS_REQUIRED) };
+      this.#options.onClient({ transport, peer: peerName(socket), first, ...refusal });
       return;
     }
-    log.info({ client: peerName(socket), speaks: kind, tlsMode }, "client refused");
     this.#refuse(undecided, REFUSALS[kind]);
   }
 

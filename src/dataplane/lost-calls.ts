@@ -1,4 +1,4 @@
-import { GatewayError } from "../base/errors.ts";
+import type { GatewayError } from "../base/errors.ts";
 import type { BuildGroups } from "../routing/build-groups.ts";
 import type { Call } from "./call.ts";
 
@@ -11,13 +11,14 @@ const ANSWER_ORDER = ["solve", "bridge", "other", "facade", "status", "session"]
  */
 export class LostCalls {
   readonly #groups: BuildGroups;
-  #lost: { readonly call: Call; readonly error: Error }[] = [];
+  #lost: { readonly call: Call; readonly error: GatewayError }[] = [];
 
   constructor(groups: BuildGroups) {
     this.#groups = groups;
   }
 
-  add(call: Call, error: Error): void {
+  /** Answer `call` with `error` at the end of this turn, in its place among the others. */
+  add(call: Call, error: GatewayError): void {
     this.#lost.push({ call, error });
     if (this.#lost.length === 1) queueMicrotask(() => this.#answer());
   }
@@ -25,17 +26,20 @@ export class LostCalls {
   #answer(): void {
     const lost = this.#lost;
     this.#lost = [];
+    // A Status that was read on its own, as of an old build, must not look as if it had ended well.
+    const isAlone = !lost.some(({ call }) => call.kind === "solve" || call.kind === "bridge");
     for (const { call, error } of lost.sort((a, b) => turn(a.call) - turn(b.call))) {
-      const text = `replica ${call.replicaId} went away: ${error.message}`;
-      const answer = new GatewayError("upstream_lost", text, { cause: error });
-      if (call.kind === "solve") this.#groups.buildLost(call, answer);
-      call.fail(answer);
+      if (call.kind === "solve") this.#groups.buildLost(call, error);
+      call.fail(error, isAlone);
     }
   }
 
   /** Answer open calls in the same order, all alike, because their client's connection is being closed. */
   answerAll(calls: Iterable<Call>, error: GatewayError): void {
-    for (const call of [...calls].sort((a, b) => turn(a) - turn(b))) call.fail(error);
+    for (const call of [...calls].sort((a, b) => turn(a) - turn(b))) {
+      if (call.kind === "solve") this.#groups.buildLost(call, error);
+      call.fail(error, false);
+    }
   }
 }
 

@@ -10,6 +10,7 @@ import { DownstreamConnection, type DownstreamLimits, type DownstreamServices } 
 import { type AcceptedClient, Listener, type TlsMode } from "./listener.ts";
 import type { OnReadDoor } from "./onread-door.ts";
 import { ReadBufferPool } from "./read-buffers.ts";
+import { RefusedClient } from "./refused-client.ts";
 import { TurnFlusher } from "./turn-flusher.ts";
 
 /** A client that has had no call open for this long may be sent away while the gateway drains. */
@@ -48,7 +49,7 @@ export class Switch {
   readonly #buffers = new ReadBufferPool();
   readonly #flusher = new TurnFlusher();
   readonly #listeners: Listener[] = [];
-  readonly #connections = new Set<DownstreamConnection>();
+  readonly #connections = new Set<DownstreamConnection | RefusedClient>();
   #isFullReported = false;
 
   constructor(options: SwitchOptions) {
@@ -93,10 +94,15 @@ export class Switch {
     return !isFull;
   }
 
-  #serve({ transport, peer, first }: AcceptedClient): void {
-    const connection: DownstreamConnection = new DownstreamConnection(transport, this.#services, peer, () => {
+  #serve({ transport, peer, first, refusal }: AcceptedClient): void {
+    const { clock, log, limits } = this.#options;
+    const { client, handshakeTimeoutMs } = limits;
+    const onEnded = (): void => {
       this.#connections.delete(connection);
-    });
+    };
+    const connection: DownstreamConnection | RefusedClient = refusal
+      ? new RefusedClient({ transport, clock, log, limits: client, handshakeTimeoutMs, refusal, onEnded })
+      : new DownstreamConnection(transport, this.#services, peer, onEnded);
     this.#connections.add(connection);
     connection.start(first);
   }

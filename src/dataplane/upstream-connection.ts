@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from "../base/clock.ts";
+import type { Logger } from "../base/log.ts";
 import { ErrorCode } from "../http2/errors.ts";
 import type { ConnectOutcome } from "../routing/routed-call.ts";
 import type { ConnectionHandler, ConnectionLimits } from "./connection-options.ts";
@@ -13,6 +14,7 @@ export interface UpstreamOptions {
   /** What has begun to connect. */
   readonly dialed: Dialed;
   readonly clock: Clock;
+  readonly log: Logger;
   readonly flusher: TurnFlusher;
   readonly limits: ConnectionLimits;
   /** For connecting, TLS and the replica's SETTINGS together. */
@@ -42,9 +44,9 @@ export class UpstreamConnection implements ConnectionHandler {
   constructor(options: UpstreamOptions) {
     this.#options = options;
     const { stream, reader, openEvent } = options.dialed;
-    const { clock, flusher, limits, connectTimeoutMs } = options;
+    const { clock, log, flusher, limits, connectTimeoutMs } = options;
     const transport = new Transport(stream, flusher, reader);
-    this.#frames = new FrameConnection({ transport, clock, limits, handler: this });
+    this.#frames = new FrameConnection({ transport, clock, log, limits, handler: this });
     let resolve: (outcome: ConnectOutcome) => void = () => {};
     this.connected = new Promise((settle) => {
       resolve = settle;

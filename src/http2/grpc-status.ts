@@ -39,7 +39,11 @@ export function field(name: string, value: string): HeaderField {
 
 /** Percent-encode a status message for `grpc-message`. */
 export function encodeGrpcMessage(message: string): string {
-  const bytes = Buffer.from(message, "utf8").subarray(0, MAX_MESSAGE_BYTES);
+  const whole = Buffer.from(message, "utf8");
+  let end = Math.min(whole.length, MAX_MESSAGE_BYTES);
+  // Not inside a character: what is left must still be UTF-8.
+  while (end < whole.length && (whole[end]! & 0xc0) === 0x80) end--;
+  const bytes = whole.subarray(0, end);
   let encoded = "";
   for (const byte of bytes) {
     encoded +=

@@ -37,6 +37,7 @@ export class BuildGroup {
   readonly #owners = new Map<string, number>();
   readonly #open = new Set<RoutedCall>();
   readonly #clients = new WeakSet<RoutedClient>();
+  #hasHadSolve = false;
   #state: GroupState = { t: "unplaced" };
 
   constructor(load: GroupLoad) {
@@ -85,6 +86,7 @@ export class BuildGroup {
   }
 
   #addSolve(call: RoutedCall, solve: SolveRequest): void {
+    this.#hasHadSolve = true;
     if (!solve.isInternal) this.#load.add(call);
     this.#heldSolves.set(call, solve);
     for (const token of ownTokens(solve)) this.#owners.set(token, (this.#owners.get(token) ?? 0) + 1);
@@ -138,7 +140,7 @@ export class BuildGroup {
       this.#owners.set(token, owners);
       if (owners === 0) alone.push(...this.#held.take(token));
     }
-    for (const { call } of alone) call.fail(cancelled());
+    for (const { call } of alone) call.fail(cancelled(), false);
     if (this.#state.t !== "placing") return;
     for (const { client } of this.#heldSolves.keys()) if (client === this.#state.client) return;
     this.#stopPlacing();
@@ -162,7 +164,8 @@ export class BuildGroup {
     if (state.t === "placed") {
       for (const { call } of inOrder(members, ({ arrival }) => arrival)) call.release(state.replicaId);
     } else {
-      for (const { call } of inOrder(members, ({ kind }) => FAILURE_ORDER.indexOf(kind))) call.fail(state.error);
+      for (const { call } of inOrder(members, ({ kind }) => FAILURE_ORDER.indexOf(kind)))
+        call.fail(state.error, !this.#hasHadSolve);
     }
   }
 }

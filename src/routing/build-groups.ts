@@ -1,17 +1,13 @@
-import type { Clock } from "../base/clock.ts";
 import { GatewayError } from "../base/errors.ts";
-import type { Logger } from "../base/log.ts";
 import type { SolveRequest } from "../buildkit/solve-request.ts";
-import type { KeySource } from "./affinity-key.ts";
 import { BuildGroup, type Member } from "./build-group.ts";
+import type { BuildGroupsOptions } from "./build-groups-options.ts";
 import { BuildKeys } from "./build-keys.ts";
 import { refToken, sessionToken, solveTokens } from "./build-tokens.ts";
 import type { TokenedCall } from "./calls-by-token.ts";
 import { Clients } from "./client-builds.ts";
-import type { GroupFleet } from "./group-fleet.ts";
 import { GroupLoad } from "./group-load.ts";
 import { GroupMemory } from "./group-memory.ts";
-import type { Placer } from "./placer.ts";
 import { reachReplica } from "./reach-replica.ts";
 import type { RoutedCall, RoutedClient } from "./routed-call.ts";
 import { WaitingCalls } from "./waiting-calls.ts";
@@ -20,21 +16,11 @@ import { WaitingCalls } from "./waiting-calls.ts";
 const BRIDGE_WAIT_MS = 3_000;
 const STATUS_WAIT_MS = 6_000;
 
-/** A Solve comes within milliseconds of the calls it belongs to: before this, replicas are not asked for a build. */
+/** A Solve comes within milliseconds of the calls it belongs to: for a frontend's, replicas are not asked before this. */
 const LOCATE_AFTER_MS = 100;
 
 /** How long a Solve waits for its Session where only that may say what its cache is known by. */
 const SESSION_WAIT_MS = 500;
-
-/** What groups are made of. */
-export interface BuildGroupsOptions {
-  readonly placer: Placer;
-  readonly fleet: GroupFleet;
-  readonly clock: Clock;
-  readonly log: Logger;
-  /** Where affinity keys come from, in order. */
-  readonly keySources: readonly KeySource[];
-}
 
 /** What is held now, for tests and for whoever watches the gateway. */
 export interface GroupCensus {
@@ -122,19 +108,31 @@ export class BuildGroups {
       this.openOther(call);
       return;
     }
-    const token = refToken(buildRef);
-    this.#waiting.add(call, token);
+    const giveUp = () => {
+      if (this.#waiting.remove(call)) this.openOther(call);
+    };
+    this.#waiting.add(call, refToken(buildRef));
+    // A Status alone is common (`history logs`) and waits for nothing; a frontend's call has its Solve close by.
+    if (call.kind === "status" && !this.#clients.of(call.client).isSolving) {
+      this.#waiting.afterWaiting(call, waitMs, giveUp);
+      this.#goToOwner(call, buildRef);
+      return;
+    }
     this.#waiting.afterWaiting(call, LOCATE_AFTER_MS, () => {
-      this.#waiting.afterWaiting(call, waitMs - LOCATE_AFTER_MS, () => {
-        if (this.#waiting.remove(call)) this.openOther(call);
-      });
-      this.#options.fleet.locateBuild(buildRef).then(
-        (owner) => {
-          if (owner !== undefined && this.#waiting.remove(call)) this.#join(this.#groupAt(owner), [{ call, token }]);
-        },
-        (error: unknown) => this.#options.log.debug({ err: error, buildRef }, "build not located"),
-      );
+      this.#waiting.afterWaiting(call, waitMs - LOCATE_AFTER_MS, giveUp);
+      this.#goToOwner(call, buildRef);
     });
+  }
+
+  /** Ask the replicas who has a build, and send the call there unless its Solve has come meanwhile. */
+  #goToOwner(call: RoutedCall, buildRef: string): void {
+    this.#options.fleet.locateBuild(buildRef).then(
+      (owner) => {
+        if (owner === undefined || !this.#waiting.remove(call)) return;
+        this.#join(this.#groupAt(owner), [{ call, token: refToken(buildRef) }]);
+      },
+      (error: unknown) => this.#options.log.debug({ err: error, buildRef }, "build not located"),
+    );
   }
 
   /** The headers of a Solve have come; its body is being read. Until {@link solveArrived}, its like are waited for. */

@@ -9,8 +9,11 @@ export interface RoutedCall {
   readonly arrival: number;
   /** Send it to a replica; the data plane connects where it has to, and fails the call where it cannot. */
   release(replicaId: string): void;
-  /** Answer it because its build failed, in the form its kind asks for. */
-  fail(error: GatewayError): void;
+  /**
+   * Answer it because its build failed, in the form its kind asks for. `isAlone`:
+   * no Solve of its build carries the error, so the call does so itself.
+   */
+  fail(error: GatewayError, isAlone: boolean): void;
 }
 
 /** One client connection. */

@@ -14,7 +14,7 @@ describe("a Status that no Solve claims", () => {
     const rig = new RoutingRig();
     rig.owners.set("old", "c");
     rig.status(new ScriptedClient(), "old");
-    await pass(rig, 200);
+    await settled();
     expect(rig.journal).toEqual(["status old → c"]);
     expect(rig.located).toEqual(["old"]);
   });
@@ -71,8 +71,9 @@ describe("a Status that no Solve claims", () => {
     rig.status(client, "r");
     await pass(rig, 10_000);
     rig.groups.solveArrived(client);
-    await pass(rig, 7_000);
-    expect(rig.journal).toEqual(["status r → a"]);
+    rig.owners.set("r", "c");
+    await pass(rig, 200);
+    expect(rig.journal).toEqual(["status r → c"]);
   });
 
   test("is of another build when its connection has one already", async () => {
@@ -111,12 +112,15 @@ describe("a Status that no Solve claims", () => {
   });
 });
 
-test("replicas are not asked about a build whose Solve comes at once", async () => {
+test("replicas are not asked about a build whose Solve has been announced, nor by a frontend's call just before it", async () => {
   const rig = new RoutingRig();
   const client = new ScriptedClient();
-  rig.status(client, "r");
   rig.bridge(client, "r");
   await pass(rig, 50);
+  rig.groups.solveArriving(client);
+  rig.status(client, "r");
+  await pass(rig, 50);
+  rig.groups.solveArrived(client);
   rig.solve(client, solve("r"));
   await pass(rig, 10_000);
   expect(rig.located).toEqual([]);
@@ -128,7 +132,6 @@ test("what a replica says about a build comes too late once its Solve is there",
   const client = new ScriptedClient();
   rig.owners.set("r", "none of ours");
   rig.status(client, "r");
-  rig.clock.advance(100);
   rig.solve(client, solve("r"));
   await settled();
   expect(rig.located).toEqual(["r"]);

@@ -3,7 +3,7 @@ import type { SolveRequest } from "../../../src/buildkit/solve-request.ts";
 import type { Replica } from "../../../src/replicas/replica.ts";
 import { KEY_SOURCES } from "../../../src/routing/affinity-key.ts";
 import { BuildGroups } from "../../../src/routing/build-groups.ts";
-import type { GroupFleet } from "../../../src/routing/group-fleet.ts";
+import type { GroupFleet } from "../../../src/routing/build-groups-options.ts";
 import { ImmediatePlacer, type Placer } from "../../../src/routing/placer.ts";
 import type { ConnectOutcome, RoutedCall, RoutedClient } from "../../../src/routing/routed-call.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
