@@ -85,6 +85,14 @@ export class SwitchRig {
     return this.gateway.listening[0] as Address & { t: "tcp" };
   }
 
+  /** Running builds that the fleet counts, and connections to replicas that nobody has looked at, for each replica. */
+  get leftBehind(): [runningBuilds: number[], connections: number[]] {
+    return [
+      this.fleet.replicas().map(({ runningBuilds }) => runningBuilds),
+      this.replicas.map(({ waiting }) => waiting),
+    ];
+  }
+
   /** A TCP connection that says nothing. */
   async socket(): Promise<Socket> {
     const socket = connect({ port: this.address.port, host: "127.0.0.1", noDelay: true });

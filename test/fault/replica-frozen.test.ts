@@ -1,0 +1,78 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { buildAndLocate, checkOut } from "../support/builds/repository.ts";
+import { RunningBuild } from "../support/builds/running-build.ts";
+import type { Buildx } from "../support/lab/buildx.ts";
+import type { CommandResult } from "../support/lab/command.ts";
+import { describeWithLab } from "../support/lab/describe-with-lab.ts";
+import { GatewayProcess } from "../support/lab/gateway-process.ts";
+import type { LabReplica } from "../support/lab/replica.ts";
+
+const REPOSITORY = "acme/frozen";
+
+await describeWithLab(
+  "a replica that stops answering and keeps its port open",
+  (lab) => {
+    let replicas: readonly LabReplica[];
+    let buildx: Buildx;
+    let gateway: GatewayProcess;
+    let folder: string;
+    let preferred: LabReplica;
+
+    beforeAll(async () => {
+      replicas = await lab().startReplicas(3);
+      gateway = await GatewayProcess.start({
+        replicas,
+        env: { BUILDKIT_GATEWAY_HEALTH_INTERVAL: "250ms", BUILDKIT_GATEWAY_LIMITS_CONNECT_TIMEOUT: "3s" },
+      });
+      buildx = await lab().createBuilder({ version: "0.29", address: gateway.address });
+      folder = await checkOut(lab(), buildx, REPOSITORY);
+      preferred = (await buildAndLocate(lab(), buildx, folder, replicas)).replica;
+    });
+    afterAll(() => gateway?.kill());
+
+    const others = () => replicas.filter((replica) => replica !== preferred);
+
+    const until = (to: string, from: number) =>
+      gateway.lines.next("replica state changed", { replica: preferred.name, to }, from);
+
+    test("costs a build only the time to connect, and gets no other until it thaws", async () => {
+      const from = gateway.lines.all.length;
+      await preferred.freeze();
+      try {
+        const first = await buildAndLocate(lab(), buildx, folder, others());
+        const { reason } = await until("ejected", from);
+        const second = await buildAndLocate(lab(), buildx, folder, others());
+        expect(second.replica).toBe(first.replica);
+        console.log(`build while it froze ${ms(first.result)} (${reason}), the next one ${ms(second.result)}`);
+      } finally {
+        await preferred.thaw();
+      }
+      await until("ready", from);
+      expect((await buildAndLocate(lab(), buildx, folder, replicas)).replica).toBe(preferred);
+    });
+
+    test("is put out by its health checks; the build that it runs goes on when it thaws", async () => {
+      const from = gateway.lines.all.length;
+      const running = await RunningBuild.start({ lab: lab(), buildx, replicas, repository: REPOSITORY });
+      expect(running.replica).toBe(preferred);
+      await preferred.freeze();
+      try {
+        expect((await until("ejected", from)).reason).toMatch(/no answer|[Dd]eadline|within/);
+        const build = await buildAndLocate(lab(), buildx, folder, others());
+        console.log(`build after it was put out ${ms(build.result)}`);
+      } finally {
+        await preferred.thaw();
+      }
+      const thawedMs = performance.now();
+      await until("ready", from);
+      console.log(`ready again ${(performance.now() - thawedMs).toFixed(0)} ms after the thaw`);
+      expect((await buildAndLocate(lab(), buildx, folder, replicas)).replica).toBe(preferred);
+      expect(await running.finish()).toMatchObject({ exitCode: 0 });
+    });
+  },
+  { ownReplicas: true },
+);
+
+function ms({ durationMs }: CommandResult): string {
+  return `${durationMs.toFixed(0)} ms`;
+}
