@@ -1,47 +1,16 @@
 import { describe, expect, test } from "vitest";
+import { expectKept, initialWindow, openCalls } from "../support/open-calls.ts";
 import { settled } from "../support/raw-http2/barrier.ts";
-import {
-  dataFrame,
-  headersFrame,
-  MAX_WINDOW_BYTES,
-  Setting,
-  settingsFrame,
-  windowUpdateFrame,
-} from "../support/raw-http2/frames.ts";
+import { dataFrame, headersFrame, MAX_WINDOW_BYTES, windowUpdateFrame } from "../support/raw-http2/frames.ts";
 import { OK_BLOCK, RESPONSE_BLOCK, requestBlock } from "../support/raw-http2/grpc-fields.ts";
 import { readHeaders, readMessage } from "../support/raw-http2/raw-message.ts";
-import type { RawPeer } from "../support/raw-http2/raw-peer.ts";
 import { bodyOf, sendBody } from "../support/raw-http2/send-body.ts";
 import { READING_WAYS, SwitchRig } from "../support/switch-rig.ts";
-
-type Settings = readonly (readonly [id: number, value: number])[];
-
-const window = (bytes: number): Settings => [[Setting.INITIAL_WINDOW_SIZE, bytes]];
-
-/** Large enough for anything here to pass at connection level. */
-const OPEN_CONNECTION = windowUpdateFrame(0, 2 ** 30);
-
-/** A client and the replica's end of its calls, with `streams` of them open and nothing of their bodies sent. */
-async function openCalls(rig: SwitchRig, streams: number, ofClient: Settings = [], ofReplica: Settings = []) {
-  const client = await rig.client(ofClient);
-  client.send(OPEN_CONNECTION);
-  const ids = Array.from({ length: streams }, (_, i) => 1 + 2 * i);
-  client.send(...ids.map((id) => headersFrame(id, requestBlock())));
-  const replica = await rig.replica.serve(ofReplica);
-  replica.send(OPEN_CONNECTION);
-  for (const id of ids) await readHeaders(replica, id);
-  await settled(client, replica);
-  return { client, replica };
-}
-
-function expectKept(...peers: RawPeer[]): void {
-  for (const peer of peers) expect(peer.flow.violations).toEqual([]);
-}
 
 describe.each(READING_WAYS)("read $way", ({ parts }) => {
   test("a stream that its replica does not read stops at exactly the replica's window, and no other stream does", async () => {
     const rig = await SwitchRig.start({ parts });
-    const { client, replica } = await openCalls(rig, 2, [], window(200_000));
+    const { client, replica } = await openCalls(rig, 2, [], initialWindow(200_000));
     const body = Buffer.alloc(200_000, 1);
     await sendBody(client, 1, body, { isEndStream: false });
     await settled(client, replica);
@@ -66,7 +35,7 @@ describe.each(READING_WAYS)("read $way", ({ parts }) => {
 
   test("an answer that its client does not read stops at exactly the client's window, and no other does", async () => {
     const rig = await SwitchRig.start({ parts });
-    const { client, replica } = await openCalls(rig, 2, window(300_000));
+    const { client, replica } = await openCalls(rig, 2, initialWindow(300_000));
     replica.send(headersFrame(1, RESPONSE_BLOCK), headersFrame(3, RESPONSE_BLOCK));
     await sendBody(replica, 1, Buffer.alloc(300_000, 1), { isEndStream: false });
     await settled(client, replica);
@@ -95,7 +64,7 @@ describe.each(READING_WAYS)("read $way", ({ parts }) => {
     (bytes) => {
       test.each([0, 1, MAX_WINDOW_BYTES])("and a client's of %i exchange bodies both ways", async (clientBytes) => {
         const rig = await SwitchRig.start({ parts });
-        const { client, replica } = await openCalls(rig, 1, window(clientBytes), window(bytes));
+        const { client, replica } = await openCalls(rig, 1, initialWindow(clientBytes), initialWindow(bytes));
         const up = bodyOf(4, 150_000);
         const down = bodyOf(5, 150_000);
         replica.send(headersFrame(1, RESPONSE_BLOCK));
@@ -206,94 +175,10 @@ describe("more DATA than was granted", () => {
   }, 120_000);
 });
 
-describe("SETTINGS_INITIAL_WINDOW_SIZE that changes while streams are open", () => {
-  test("on the replica's side, up: the client may send as much more", async () => {
-    const rig = await SwitchRig.start();
-    const { client, replica } = await openCalls(rig, 1);
-    await sendBody(client, 1, Buffer.alloc(65_535), { isEndStream: false });
-    expect(client.flow.window(1)).toBe(0);
-    replica.send(settingsFrame(window(100_000)));
-    await client.flow.until(1, (bytes) => bytes === 100_000 - 65_535);
-    await settled(client, replica);
-    expect(client.flow.window(1)).toBe(100_000 - 65_535);
-  });
-
-  test("on the replica's side, down: what it takes back is withheld from later updates", async () => {
-    const rig = await SwitchRig.start();
-    const { client, replica } = await openCalls(rig, 1);
-    // The replica's window goes to 10,000 - 65,535; the client cannot be told, but what it sends waits.
-    replica.send(settingsFrame(window(10_000)));
-    await replica.nextOf("SETTINGS");
-    await settled(client, replica);
-    const body = bodyOf(7, 90_000);
-    const sending = sendBody(client, 1, body);
-    const request = readMessage(replica, 1);
-    await client.flow.until(1, (bytes) => bytes <= 0);
-    await settled(client, replica);
-    replica.send(windowUpdateFrame(1, 50_000));
-    await settled(client, replica);
-    // 60,000 granted in all and 65,535 sent: the client hears of none of it.
-    expect(client.flow.window(1)).toBe(0);
-    replica.send(windowUpdateFrame(1, 40_000));
-    await sending;
-    expect((await request).body.equals(body)).toBe(true);
-    expectKept(replica);
-  });
-
-  test("on the replica's side, down below what was sent: the window is negative until enough is granted", async () => {
-    const rig = await SwitchRig.start();
-    const { client, replica } = await openCalls(rig, 1);
-    await sendBody(client, 1, Buffer.alloc(60_000, 1), { isEndStream: false });
-    await settled(client, replica);
-    replica.send(settingsFrame(window(0)));
-    await replica.nextOf("SETTINGS");
-    await settled(client, replica);
-    // The client still has the 5,535 that it was granted before: they wait in the switch.
-    await sendBody(client, 1, Buffer.alloc(5_535, 2), { isEndStream: false });
-    await settled(client, replica);
-    expect(replica.flow.grantedWindow(1)).toBe(-60_000);
-    replica.send(windowUpdateFrame(1, 60_000));
-    await settled(client, replica);
-    expect(replica.flow.grantedWindow(1)).toBe(0);
-    replica.send(windowUpdateFrame(1, 5_535 + 10));
-    await client.flow.until(1, (bytes) => bytes === 10);
-    await sendBody(client, 1, Buffer.alloc(10, 3));
-    const { body } = await readMessage(replica, 1);
-    expect(body.equals(Buffer.concat([Buffer.alloc(60_000, 1), Buffer.alloc(5_535, 2), Buffer.alloc(10, 3)]))).toBe(
-      true,
-    );
-    expectKept(replica);
-  });
-
-  test("on the client's side, up and down: the replica sends what the client takes, and never more", async () => {
-    const rig = await SwitchRig.start();
-    const { client, replica } = await openCalls(rig, 2);
-    replica.send(headersFrame(1, RESPONSE_BLOCK));
-    const body = bodyOf(8, 400_000);
-    const sending = sendBody(replica, 1, body);
-    const response = readMessage(client, 1);
-    for (const bytes of [100_000, 20_000, 0, 1, 200_000, 65_535]) {
-      client.send(settingsFrame(window(bytes)));
-      await settled(client, replica);
-    }
-    client.send(windowUpdateFrame(1, 400_000));
-    await sending;
-    expect((await response).body.equals(body)).toBe(true);
-    expectKept(client);
-  });
-
-  test("over 2^31-1 for an open stream ends the connection with FLOW_CONTROL_ERROR", async () => {
-    const rig = await SwitchRig.start();
-    const { client } = await openCalls(rig, 1);
-    client.send(windowUpdateFrame(1, 70_000), settingsFrame(window(MAX_WINDOW_BYTES)));
-    expect((await client.nextOf("GOAWAY")).payload.readUInt32BE(4)).toBe(0x3);
-  });
-});
-
 describe("a connection window that is used up", () => {
   test("holds streams up until it opens, then serves them all", async () => {
     const rig = await SwitchRig.start();
-    const client = await rig.client(window(1_000_000));
+    const client = await rig.client(initialWindow(1_000_000));
     client.send(headersFrame(1, requestBlock(), true), headersFrame(3, requestBlock(), true));
     const replica = await rig.replica.serve();
     await readMessage(replica, 1);
@@ -312,7 +197,7 @@ describe("a connection window that is used up", () => {
 
   test("does not cut off an answer whose replica wants no more of the request", async () => {
     const rig = await SwitchRig.start();
-    const client = await rig.client(window(1_000_000));
+    const client = await rig.client(initialWindow(1_000_000));
     client.send(headersFrame(1, requestBlock()));
     const replica = await rig.replica.serve();
     await readHeaders(replica, 1);

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { BRIDGE_RETURN, bridgeBlock, SOLVE, solveMessage } from "../support/build-calls.ts";
 import { ping, settled } from "../support/raw-http2/barrier.ts";
 import {
   dataFrame,
@@ -20,9 +21,10 @@ import {
   requestBlock,
 } from "../support/raw-http2/grpc-fields.ts";
 import { encodeFields, type Field } from "../support/raw-http2/hpack-encoder.ts";
-import { readHeaders, readMessage } from "../support/raw-http2/raw-message.ts";
+import { fieldOf, readHeaders, readMessage } from "../support/raw-http2/raw-message.ts";
 import type { RawPeer } from "../support/raw-http2/raw-peer.ts";
 import { bodyOf, sendBody } from "../support/raw-http2/send-body.ts";
+import type { ScriptedReplica } from "../support/scripted-replica.ts";
 import { SwitchRig } from "../support/switch-rig.ts";
 
 /** A client with one open call, and the replica's end of it. */
@@ -97,7 +99,7 @@ describe("GOAWAY from a replica", () => {
     const rig = await SwitchRig.start({ replicas: 2 });
     const client = await rig.client();
     client.send(headersFrame(1, requestBlock()));
-    const [first, second] = rig.replicas as [(typeof rig.replicas)[0], (typeof rig.replicas)[0]];
+    const [first, second] = rig.replicas as [ScriptedReplica, ScriptedReplica];
     const old = await first.serve();
     await readHeaders(old, 1);
     old.send(goawayFrame(1, 0));
@@ -109,6 +111,31 @@ describe("GOAWAY from a replica", () => {
     expect((await readMessage(client, 3)).body.toString()).toBe("elsewhere");
     answer(old, 1, "still here");
     expect((await readMessage(client, 1)).body.toString()).toBe("still here");
+  });
+
+  test("keeps a running build's later calls on the replica, and sends other clients' new builds elsewhere", async () => {
+    const rig = await SwitchRig.start({ replicas: 2 });
+    const sendSolve = (peer: RawPeer, streamId: number, ref: string) =>
+      peer.send(headersFrame(streamId, requestBlock(SOLVE)), dataFrame(streamId, solveMessage({ ref }), true));
+    const client = await rig.client();
+    sendSolve(client, 1, "ref1");
+    const [first, second] = rig.replicas as [ScriptedReplica, ScriptedReplica];
+    const old = await first.serve();
+    await readMessage(old, 1);
+    old.send(goawayFrame(2 ** 31 - 1, 0));
+    await settled(client, old);
+    client.send(headersFrame(3, bridgeBlock(BRIDGE_RETURN, "ref1")), dataFrame(3, Buffer.alloc(5), true));
+    const again = await first.serve();
+    expect(fieldOf((await readMessage(again, 1)).headers[0], ":path")).toBe(BRIDGE_RETURN);
+    for (const i of [1, 2, 3]) {
+      const other = await rig.client();
+      sendSolve(other, 1, `other${i}`);
+      await readMessage(await second.serve(), 1);
+    }
+    answer(again, 1, "returned");
+    expect((await readMessage(client, 3)).body.toString()).toBe("returned");
+    answer(old, 1, "built");
+    expect((await readMessage(client, 1)).body.toString()).toBe("built");
   });
 
   test("refuses the calls that it has not taken, which the client hears as REFUSED_STREAM", async () => {

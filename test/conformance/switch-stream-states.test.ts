@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { expectStreamError, someStreams } from "../support/open-calls.ts";
 import { settled } from "../support/raw-http2/barrier.ts";
 import {
   dataFrame,
@@ -9,9 +10,9 @@ import {
   rstStreamFrame,
   windowUpdateFrame,
 } from "../support/raw-http2/frames.ts";
-import { OK_BLOCK, RESPONSE_BLOCK, requestBlock, requestFields } from "../support/raw-http2/grpc-fields.ts";
-import { encodeFields, encodeIndexed, type Field } from "../support/raw-http2/hpack-encoder.ts";
-import { readHeaders, readMessage } from "../support/raw-http2/raw-message.ts";
+import { OK_BLOCK, RESPONSE_BLOCK, requestBlock } from "../support/raw-http2/grpc-fields.ts";
+import { encodeFields, encodeIndexed } from "../support/raw-http2/hpack-encoder.ts";
+import { readMessage } from "../support/raw-http2/raw-message.ts";
 import type { RawPeer } from "../support/raw-http2/raw-peer.ts";
 import { SwitchRig } from "../support/switch-rig.ts";
 
@@ -29,25 +30,6 @@ async function expectConnectionError(rig: SwitchRig, client: RawPeer, ...codes: 
   await client.ended();
   const bystander = await rig.client();
   await settled(bystander);
-}
-
-/** The stream ends with RST_STREAM and this code; the connection goes on. */
-async function expectStreamError(client: RawPeer, streamId: number, code: number): Promise<void> {
-  expect((await client.nextOf("RST_STREAM", streamId)).payload.readUInt32BE(0)).toBe(code);
-  await settled(client);
-}
-
-/** A connection on which stream 1 is open and stream 3 is over, both ways. */
-async function someStreams(): Promise<{ rig: SwitchRig; client: RawPeer; replica: RawPeer }> {
-  const rig = await SwitchRig.start();
-  const client = await rig.client();
-  client.send(headersFrame(1, requestBlock()), headersFrame(3, requestBlock(), true));
-  const replica = await rig.replica.serve();
-  await readHeaders(replica, 1);
-  await readMessage(replica, 3);
-  replica.send(headersFrame(3, RESPONSE_BLOCK), headersFrame(3, OK_BLOCK, true));
-  await readMessage(client, 3);
-  return { rig, client, replica };
 }
 
 describe("what ends the connection", () => {
@@ -198,45 +180,6 @@ describe("what is let pass", () => {
     await settled(client, replica);
     expect(client.received.map(({ type }) => type)).not.toContain(FrameType.GOAWAY);
     expect(client.received.map(({ type }) => type)).not.toContain(FrameType.RST_STREAM);
-  });
-});
-
-describe("a malformed request is reset with PROTOCOL_ERROR", () => {
-  const without = (name: string): Field[] => requestFields().filter(([known]) => known !== name);
-
-  test.each<[string, readonly Field[]]>([
-    ["an upper case name", requestFields(undefined, [["X-Upper", "1"]])],
-    ["a name with a space", requestFields(undefined, [["x y", "1"]])],
-    ["an empty name", requestFields(undefined, [["", "1"]])],
-    ["a value with a line feed", requestFields(undefined, [["x", "a\nb"]])],
-    ["a value with NUL", requestFields(undefined, [["x", "a\0b"]])],
-    ["a value that begins with a space", requestFields(undefined, [["x", " a"]])],
-    ["a connection header", requestFields(undefined, [["connection", "keep-alive"]])],
-    ["a transfer-encoding header", requestFields(undefined, [["transfer-encoding", "chunked"]])],
-    ["te other than trailers", requestFields(undefined, [["te", "gzip"]])],
-    ["a pseudo-header after a regular one", [...without(":path"), [":path", "/a/B"]]],
-    ["an unknown pseudo-header", [[":protocol", "x"], ...requestFields()]],
-    ["a response's pseudo-header", [[":status", "200"], ...requestFields()]],
-    ["no :method", without(":method")],
-    ["no :scheme", without(":scheme")],
-    ["no :path", without(":path")],
-    ["an empty :path", [[":path", ""], ...without(":path")]],
-    ["two :path", [[":path", "/a/B"], ...requestFields()]],
-    ["nothing in it", []],
-  ])("%s", async (_name, fields) => {
-    const rig = await SwitchRig.start();
-    const client = await rig.client();
-    client.send(headersFrame(1, encodeFields(fields)));
-    await expectStreamError(client, 1, PROTOCOL_ERROR);
-    client.send(headersFrame(3, requestBlock(), true));
-    await readMessage(await rig.replica.serve(), 1);
-  });
-
-  test("pseudo-headers in trailers", async () => {
-    const { client, replica } = await someStreams();
-    client.send(headersFrame(1, encodeFields([[":path", "/x"]]), true));
-    await expectStreamError(client, 1, PROTOCOL_ERROR);
-    await replica.nextOf("RST_STREAM", 1);
   });
 });
 
