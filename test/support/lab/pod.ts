@@ -98,6 +98,13 @@ export class Pod {
 
   /** Send a signal to every process inside. */
   async signalAll(signal: "SIGSTOP" | "SIGCONT"): Promise<void> {
-    for (const { pid } of await this.processes()) process.kill(pid, signal);
+    for (const { pid } of await this.processes()) {
+      try {
+        process.kill(pid, signal);
+      } catch (error) {
+        // It ended between being listed and being signalled.
+        if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+      }
+    }
   }
 }
