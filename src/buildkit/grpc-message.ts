@@ -3,6 +3,9 @@ import { gunzipSync, inflateSync } from "node:zlib";
 /** Octets before each message: a flag and a length (grpc/grpc doc/PROTOCOL-HTTP2.md, Length-Prefixed-Message). */
 export const GRPC_PREFIX_BYTES = 5;
 
+/** Longest message that is unpacked: BuildKit takes no longer one, and unpacking holds up everybody. */
+const MAX_UNPACKED_BYTES = 16 * 1024 * 1024;
+
 /** What the start of a gRPC message stream holds. */
 export type FirstMessage =
   | { readonly t: "incomplete"; readonly wantedBytes: number }
@@ -24,7 +27,7 @@ export function readFirstMessage(body: Buffer, encoding: string | undefined, max
   const payload = body.subarray(GRPC_PREFIX_BYTES, endOffset);
   if (flag === 0) return { t: "message", message: payload, endOffset };
   try {
-    const message = decompress(payload, encoding, maxBytes);
+    const message = decompress(payload, encoding, Math.min(maxBytes, MAX_UNPACKED_BYTES));
     if (!message) return { t: "malformed", reason: `grpc-encoding ${JSON.stringify(encoding ?? "")}` };
     return { t: "message", message, endOffset };
   } catch {

@@ -1,5 +1,5 @@
 import { section } from "./structure.ts";
-import { bytes, count, duration, durationOrNone } from "./value-types.ts";
+import { bytes, count, duration } from "./value-types.ts";
 
 const KIB = 2 ** 10;
 const MIB = 2 ** 20;
@@ -32,9 +32,6 @@ export const limitsSchema = section(
     solveBytes: bytes({ min: 64 * KIB, max: GIB })
       .default(64 * MIB)
       .describe("Bytes of one Solve, which is held in memory until it is read and placed."),
-    solveReadTimeout: durationOrNone({ min: 1_000 })
-      .optional()
-      .meta({ description: "Time that a client may take to send a Solve once it has begun.", defaultText: "`none`" }),
     heldBytes: bytes({ min: 64 * KIB, max: 16 * GIB })
       .default(128 * MIB)
       .describe("Bytes of all calls of one connection that are held until their build is placed."),

@@ -49,12 +49,6 @@ export function duration(boundsMs: Bounds = {}) {
   return value("duration", readText("duration", parseDuration, formatDuration, boundsMs), formatDuration);
 }
 
-/** A duration, or `none` for no bound, which is absent in the result. */
-export function durationOrNone(boundsMs: Bounds = {}) {
-  const read = readText("duration", parseDuration, formatDuration, boundsMs);
-  return value("duration or none", (input) => (input === "none" ? undefined : read(input)));
-}
-
 /** A size such as `64MiB`, parsed to bytes. */
 export function bytes(boundsBytes: Bounds = {}) {
   return value("size", readText("size", parseBytes, formatBytes, boundsBytes), formatBytes);

@@ -190,7 +190,7 @@ export class Call implements RoutedCall, StreamReceiver {
   #sendUp(upstream: Stream, bytes: Buffer, isEndOfStream: boolean): void {
     if (!this.#filterUp) {
       upstream.sendData(bytes, isEndOfStream);
-      this.stream.connection.stopWhileCongested(upstream.connection);
+      this.stream.connection.congestion.stopReadingFor(upstream.connection);
       return;
     }
     upstream.sendData(this.#filterUp.push(bytes, isEndOfStream), isEndOfStream);
@@ -210,7 +210,7 @@ export class Call implements RoutedCall, StreamReceiver {
     }
     if (!this.#filterDown) {
       this.stream.sendData(bytes, isEndOfStream);
-      upstream.connection.stopWhileCongested(this.stream.connection);
+      upstream.connection.congestion.stopReadingFor(this.stream.connection);
       return;
     }
     this.stream.sendData(this.#filterDown.push(bytes, isEndOfStream), isEndOfStream);

@@ -6,12 +6,17 @@ import type { TlsMaterial } from "../base/tls-material.ts";
 import type { ReadBufferPool } from "./read-buffers.ts";
 import { type OnReadOption, ReusedBufferReader } from "./socket-reader.ts";
 
+/** A replica whose machine is gone is noticed by TCP, as at a Go client: first probe after this, in milliseconds. */
+const KEEP_ALIVE_MS = 15_000;
+
 /** A stream that is being opened, and how it is read. */
 export interface Dialed {
   readonly stream: Duplex;
   readonly reader: ReusedBufferReader | undefined;
   /** Event after which bytes flow; absent where they flow at once. */
   readonly openEvent: "connect" | "secureConnect" | undefined;
+  /** It may hold what was written beyond the write's callback: memory that is used again must be copied. */
+  readonly keepsWritten: boolean;
 }
 
 /**
@@ -26,7 +31,8 @@ export function dial(address: Address, tls: TlsMaterial | undefined, buffers: Re
   if (!tls) {
     const socket = connectTcp({ ...target(address), onread: reader.option } as TcpNetConnectOpts);
     socket.setNoDelay(true);
-    return { stream: socket, reader, openEvent: "connect" };
+    socket.setKeepAlive(true, KEEP_ALIVE_MS);
+    return { stream: socket, reader, openEvent: "connect", keepsWritten: false };
   }
   const host = address.t === "tcp" ? address.host : "localhost";
   const name = tls.servername ?? host;
@@ -45,7 +51,8 @@ export function dial(address: Address, tls: TlsMaterial | undefined, buffers: Re
   };
   const socket = connectTls(options);
   socket.setNoDelay(true);
-  return { stream: socket, reader, openEvent: "secureConnect" };
+  socket.setKeepAlive(true, KEEP_ALIVE_MS);
+  return { stream: socket, reader, openEvent: "secureConnect", keepsWritten: false };
 }
 
 function target(address: Address): { host: string; port: number } | { path: string } {

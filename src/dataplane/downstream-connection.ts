@@ -67,7 +67,10 @@ let arrivals = 0;
 export class DownstreamConnection implements CallOwner, ConnectionHandler, RequestHandler {
   readonly #services: DownstreamServices;
   readonly #frames: FrameConnection;
+  /** Those that take new calls, by replica. */
   readonly #upstreams = new Map<string, UpstreamConnection>();
+  /** All that are open, going away or not. */
+  readonly #openUpstreams = new Set<UpstreamConnection>();
   readonly #calls = new Set<Call>();
   readonly #held: HeldTotals;
   readonly #lost: LostCalls;
@@ -120,7 +123,7 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
     this.#isEnded = true;
     this.#cancelHandshake();
     this.#log.debug({ reason: cause.message }, "client connection ended");
-    for (const upstream of [...this.#upstreams.values()]) upstream.close();
+    for (const upstream of [...this.#openUpstreams]) upstream.close();
     this.#upstreams.clear();
     this.#services.groups.clientGone(this);
     this.#onEnded();
@@ -259,10 +262,12 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
       },
       onEnded: (cause, isExpected) => {
         this.#forget(replicaId, upstream);
+        this.#openUpstreams.delete(upstream);
         if (!isExpected && replicaId !== FACADE_ID) this.#services.onReplicaLost(replicaId, cause.message);
       },
     });
     this.#upstreams.set(replicaId, upstream);
+    this.#openUpstreams.add(upstream);
     return upstream;
   }
 

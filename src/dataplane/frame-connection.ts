@@ -3,6 +3,7 @@ import { FrameReader } from "../http2/frame-reader.ts";
 import { CLIENT_PREFACE, DEFAULT_WINDOW_BYTES } from "../http2/frames.ts";
 import type { HeaderField } from "../http2/header-field.ts";
 import { PeerSettings, SettingId, settingsFrame } from "../http2/settings.ts";
+import { Congestion } from "./congestion.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import { FloodMeter } from "./flood-meter.ts";
 import { ForwardRun } from "./forward-run.ts";
@@ -33,6 +34,7 @@ export class FrameConnection {
   readonly #run = new ForwardRun();
   readonly #reader: FrameReader;
   readonly streams = new StreamTable();
+  readonly congestion: Congestion;
   readonly controlFlood: FloodMeter;
   readonly resetFlood: FloodMeter;
   /** Streams that wait for the connection's window, first come first served. */
@@ -41,14 +43,13 @@ export class FrameConnection {
   readonly #unopened: Stream[] = [];
   #prefaceLeft: number;
   #state: "starting" | "ready" | "closing" | "closed" = "starting";
-  #congestionWaiters: (() => void)[] = [];
-  #willCheckCongestion = false;
 
   constructor(options: ConnectionOptions) {
     const { transport, limits, clock, requests } = options;
     this.options = options;
     this.transport = transport;
     this.writer = new FrameWriter(transport);
+    this.congestion = new Congestion(this, limits.backlogBytes);
     this.controlFlood = new FloodMeter(clock, limits.controlFramesPerSecond);
     this.resetFlood = new FloodMeter(clock, limits.resetsPerSecond);
     this.#reader = new FrameReader(new InboundFrames(this, this.#run));
@@ -91,42 +92,8 @@ export class FrameConnection {
     return this.streams.size + this.#unopened.length;
   }
 
-  /** Too much output waits here: whoever produces it should stop until {@link onceUncongested}. */
-  get isCongested(): boolean {
-    return this.transport.backlogBytes + this.queuedBytes > this.options.limits.backlogBytes;
-  }
-
-  onceUncongested(resume: () => void): void {
-    this.#congestionWaiters.push(resume);
-    this.#checkWhenDrained();
-  }
-
-  #checkWhenDrained(): void {
-    if (this.#willCheckCongestion) return;
-    this.#willCheckCongestion = true;
-    this.transport.onceDrained(() => {
-      this.#willCheckCongestion = false;
-      this.#checkCongestion();
-    });
-  }
-
-  #checkCongestion(): void {
-    if (this.#congestionWaiters.length === 0) return;
-    if (this.isCongested && this.#state !== "closed") {
-      // What has left was not all: more waits for windows, and will be written too.
-      this.#checkWhenDrained();
-      return;
-    }
-    const waiters = this.#congestionWaiters;
-    this.#congestionWaiters = [];
-    for (const resume of waiters) resume();
-  }
-
-  /** Stop reading this peer for as long as `target` has too much to write. */
-  stopWhileCongested(target: FrameConnection): void {
-    if (!target.isCongested || this.transport.isReadPaused) return;
-    this.transport.pauseReading();
-    target.onceUncongested(() => this.transport.resumeReading());
+  get isClosed(): boolean {
+    return this.#state === "closed";
   }
 
   /** Client side: a new stream. Its first header list must follow at once. */
@@ -175,7 +142,10 @@ export class FrameConnection {
       return;
     }
     const target = this.#run.finish();
-    if (target) this.stopWhileCongested(target);
+    if (target) this.congestion.stopReadingFor(target);
+    if (this.options.requests && this.congestion.isHopeless) {
+      this.close(ErrorCode.ENHANCE_YOUR_CALM, "answers are not read (limits.backlogBytes)");
+    }
   }
 
   /** What went wrong is ours, not the peer's; it must not reach the connections of others. */
@@ -260,7 +230,7 @@ export class FrameConnection {
     this.#starved.delete(stream);
     if (stream.id > 0) this.streams.remove(stream);
     else if (this.#unopened.includes(stream)) this.#unopened.splice(this.#unopened.indexOf(stream), 1);
-    this.#checkCongestion();
+    this.congestion.check();
     this.options.handler.streamClosed();
     this.openWaiting();
   }
@@ -287,7 +257,7 @@ export class FrameConnection {
     if (this.#state !== "closing") this.transport.destroy();
     this.#state = "closed";
     this.#loseStreams(cause);
-    this.#checkCongestion();
+    this.congestion.check();
     this.options.handler.ended(cause);
   }
 

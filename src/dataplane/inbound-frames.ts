@@ -36,12 +36,14 @@ export class InboundFrames implements FrameSink {
     this.#consumeConnectionWindow(size + overheadBytes);
     const stream = this.#connection.streams.get(streamId);
     if (!stream?.isReadable) {
+      this.#run.flush();
       if (size === 0) this.#connection.countControlFrame("empty DATA");
       this.#dataOnAbsent(streamId, stream);
       return;
     }
     stream.receiveWindow -= size + overheadBytes;
     if (stream.receiveWindow < 0) {
+      this.#run.flush();
       this.#connection.faultStream(stream, ErrorCode.FLOW_CONTROL_ERROR);
       return;
     }

@@ -67,6 +67,9 @@ export interface ListenerOptions {
 /** How long a client that is refused may take to read why. */
 const REFUSAL_GRACE_MS = 1_000;
 
+/** As Go listeners and dialers have it: a peer that vanished without a word is noticed in about 2.5 minutes. */
+const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelay: 15_000 };
+
 /** One address on which TLS and cleartext are told apart by the first byte. */
 export class Listener {
   readonly #options: ListenerOptions;
@@ -77,7 +80,9 @@ export class Listener {
 
   constructor(options: ListenerOptions) {
     this.#options = options;
-    this.#server = createServer({ pauseOnConnect: true, noDelay: true }, (socket) => this.#accept(socket));
+    this.#server = createServer({ pauseOnConnect: true, noDelay: true, ...KEEP_ALIVE }, (socket) =>
+      this.#accept(socket),
+    );
     this.#tlsServer = options.tlsMode === "off" || !options.tls ? undefined : this.#createTlsServer(options.tls);
   }
 

@@ -15,7 +15,9 @@ import { CLIENT_PREFACE, FRAME_HEADER_BYTES, FrameFlag, FrameType, frame } from 
 const DATA_TAG = 0x0a;
 
 /** Longest message that is looked into; real ones carry at most 32 KiB. */
-const MAX_MESSAGE_BYTES = 4 * 1024 * 1024;
+const MAX_MESSAGE_BYTES = 64 * 1024;
+
+const NOTHING = Buffer.alloc(0);
 
 /** The message that begins the inner connection in the replica's place. */
 export function sessionPreface(): Buffer {
@@ -91,7 +93,10 @@ export class DropSettingsAck implements TunnelEdit {
 /** Applies an edit to a stream of gRPC messages that is cut anywhere. */
 export class TunnelFilter {
   readonly #edit: TunnelEdit;
-  #carry: Buffer = Buffer.alloc(0);
+  /** Octets that no whole message has been made of, and from how many on it is worth looking again. */
+  #carry: Buffer[] = [];
+  #carriedBytes = 0;
+  #wantedBytes = GRPC_PREFIX_BYTES;
   #isDone = false;
 
   constructor(edit: TunnelEdit) {
@@ -105,16 +110,24 @@ export class TunnelFilter {
 
   /** What to pass on for `bytes`. Messages that are not BytesMessages pass as they are, and so does what is left at the end. */
   push(bytes: Buffer, isEnd: boolean): Buffer {
-    const all = Buffer.concat([this.#carry, bytes]);
+    if (this.#isDone) return bytes;
+    this.#carry.push(Buffer.from(bytes));
+    this.#carriedBytes += bytes.length;
+    if (this.#carriedBytes < this.#wantedBytes && !isEnd) return NOTHING;
+    const all = Buffer.concat(this.#carry);
     const passed: Buffer[] = [];
     let at = 0;
+    this.#wantedBytes = GRPC_PREFIX_BYTES;
     while (!this.#edit.isDone && all.length - at >= GRPC_PREFIX_BYTES) {
       const end = at + GRPC_PREFIX_BYTES + all.readUInt32BE(at + 1);
       if (end - at > MAX_MESSAGE_BYTES) {
         this.#isDone = true;
         break;
       }
-      if (end > all.length) break;
+      if (end > all.length) {
+        this.#wantedBytes = end - at;
+        break;
+      }
       passed.push(this.#message(all.subarray(at, end)));
       at = end;
     }
@@ -123,7 +136,8 @@ export class TunnelFilter {
       passed.push(all.subarray(at));
       at = all.length;
     }
-    this.#carry = Buffer.from(all.subarray(at));
+    this.#carry = [all.subarray(at)];
+    this.#carriedBytes = all.length - at;
     return Buffer.concat(passed);
   }
 

@@ -119,6 +119,8 @@ export class Switch {
    */
   async drain(signal: AbortSignal): Promise<void> {
     this.stopAccepting();
+    // The clock's timers keep no process alive, and with the last client its last socket may go.
+    const alive = setInterval(() => {}, DRAIN_CHECK_MS);
     while (this.#connections.size > 0 && !signal.aborted) {
       for (const connection of this.#connections) {
         if (connection.idleMs >= DRAIN_IDLE_MS) connection.close("the gateway is going away");
@@ -127,6 +129,7 @@ export class Switch {
         this.#options.clock.after(DRAIN_CHECK_MS, resolve);
       });
     }
+    clearInterval(alive);
   }
 
   /** Close everything now. */
@@ -143,5 +146,5 @@ function inProcess(joinFacade: (duplex: Duplex) => void): Dialed {
   ours.once("close", () => theirs.destroy());
   theirs.once("close", () => ours.destroy());
   joinFacade(theirs);
-  return { stream: ours, reader: undefined, openEvent: undefined };
+  return { stream: ours, reader: undefined, openEvent: undefined, keepsWritten: true };
 }

@@ -23,6 +23,7 @@ interface Segment {
 export class Transport implements Flushable {
   readonly #stream: Duplex;
   readonly #flusher: TurnFlusher;
+  readonly #keepsWritten: boolean;
   readonly #reader: ReusedBufferReader | undefined;
   #segments: Segment[] = [];
   #urgent: Segment[] = [];
@@ -40,7 +41,9 @@ export class Transport implements Flushable {
   #onEnd: ((end: TransportEnd) => void) | undefined;
   #error: Error | undefined;
 
-  constructor(stream: Duplex, flusher: TurnFlusher, reader?: ReusedBufferReader) {
+  /** `keepsWritten`: the stream may hold what was written beyond the write's callback, so it gets copies. */
+  constructor(stream: Duplex, flusher: TurnFlusher, reader?: ReusedBufferReader, keepsWritten = false) {
+    this.#keepsWritten = keepsWritten;
     this.#stream = stream;
     this.#flusher = flusher;
     this.#reader = reader;
@@ -170,7 +173,7 @@ export class Transport implements Flushable {
     this.#seal();
     const size = this.#collectedBytes;
     if (size === 0) return;
-    const segments = this.#urgent.length === 0 ? this.#segments : [...this.#urgent, ...this.#segments];
+    let segments = this.#urgent.length === 0 ? this.#segments : [...this.#urgent, ...this.#segments];
     this.#collectedBytes = 0;
     this.#segments = [];
     this.#urgent = [];
@@ -178,6 +181,11 @@ export class Transport implements Flushable {
     if (stream.destroyed || stream.writableEnded) {
       for (const { lease } of segments) lease?.release();
       return;
+    }
+    if (this.#keepsWritten) {
+      const copy = Buffer.concat(segments.map(({ bytes }) => bytes));
+      for (const { lease } of segments) lease?.release();
+      segments = [{ bytes: copy, lease: undefined }];
     }
     this.#inFlightBytes += size;
     this.#inFlightWrites++;

@@ -43,9 +43,9 @@ export class UpstreamConnection implements ConnectionHandler {
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
-    const { stream, reader, openEvent } = options.dialed;
+    const { stream, reader, openEvent, keepsWritten } = options.dialed;
     const { clock, log, flusher, limits, connectTimeoutMs } = options;
-    const transport = new Transport(stream, flusher, reader);
+    const transport = new Transport(stream, flusher, reader, keepsWritten);
     this.#frames = new FrameConnection({ transport, clock, log, limits, handler: this });
     let resolve: (outcome: ConnectOutcome) => void = () => {};
     this.connected = new Promise((settle) => {

@@ -169,12 +169,12 @@ describe("values", () => {
     expect(problemsOf({ listen: ["tcp://127.0.0.1:0", "tcp://127.0.0.1:0"] })).toEqual([]);
   });
 
-  test("affinity may be empty, streams unlimited, and a Solve unhurried", () => {
+  test("affinity may be empty, and streams unlimited", () => {
     const config = configSchema.parse({
       placement: { affinity: [] },
-      limits: { streams: 0, solveReadTimeout: "none" },
+      limits: { streams: 0 },
     });
     expect(config.placement.affinity).toEqual([]);
-    expect(config.limits).toMatchObject({ streams: 0, solveReadTimeout: undefined });
+    expect(config.limits).toMatchObject({ streams: 0 });
   });
 });

@@ -138,26 +138,26 @@ describe("whoever waits for room", () => {
     const { connection, peer, open } = await toServer([[Setting.INITIAL_WINDOW_SIZE, 0]], 10_000);
     const { stream } = open();
     stream.sendData(Buffer.alloc(60_000), false);
-    expect(connection.isCongested).toBe(true);
+    expect(connection.congestion.isOver).toBe(true);
     let resumed = 0;
-    connection.onceUncongested(() => resumed++);
+    connection.congestion.onceRelieved(() => resumed++);
     for (let granted = 0; granted < 40_000; granted += 5_000) {
       peer.send(windowUpdateFrame(1, 5_000));
       await ping(peer);
     }
     await new Promise(setImmediate);
-    expect([connection.isCongested, resumed]).toEqual([true, 0]);
+    expect([connection.congestion.isOver, resumed]).toEqual([true, 0]);
     peer.send(windowUpdateFrame(1, 15_000));
     await ping(peer);
     await new Promise(setImmediate);
-    expect([connection.isCongested, resumed]).toEqual([false, 1]);
+    expect([connection.congestion.isOver, resumed]).toEqual([false, 1]);
   });
 
   test("goes on when the connection is over", async () => {
     const { connection, peer, open } = await toServer([[Setting.INITIAL_WINDOW_SIZE, 0]], 10_000);
     open().stream.sendData(Buffer.alloc(60_000), false);
     let resumed = 0;
-    connection.onceUncongested(() => resumed++);
+    connection.congestion.onceRelieved(() => resumed++);
     peer.socket.destroy();
     await once(peer.socket, "close");
     await new Promise(setImmediate);
