@@ -1,17 +1,29 @@
-import type { FrameConnection } from "./frame-connection.ts";
+import type { Transport } from "./transport.ts";
 
 /** What may wait beyond the backlog limit, as a multiple of it, where nothing can be stopped to shorten it. */
 const FAR_BEYOND_FACTOR = 16;
 
+/** The part of a connection that this is about. */
+export interface Congestible {
+  readonly transport: Pick<
+    Transport,
+    "backlogBytes" | "isReadPaused" | "pauseReading" | "resumeReading" | "onceDrained"
+  >;
+  /** Payload that waits for the peer's windows. */
+  readonly queuedBytes: number;
+  readonly isClosed: boolean;
+  readonly congestion: Congestion;
+}
+
 /** Keeps what waits to be written to one peer within bounds, by not reading whoever produces it. */
 export class Congestion {
-  readonly #connection: FrameConnection;
+  readonly #connection: Congestible;
   readonly #limitBytes: number;
   #waiters: (() => void)[] = [];
   #willCheck = false;
 
   /** `limitBytes`: what may wait before its producers are stopped. */
-  constructor(connection: FrameConnection, limitBytes: number) {
+  constructor(connection: Congestible, limitBytes: number) {
     this.#connection = connection;
     this.#limitBytes = limitBytes;
   }
@@ -29,7 +41,7 @@ export class Congestion {
    * peer: where those are not read either, stopping here would stop both for
    * ever, so it is done only far beyond the limit.
    */
-  stopReadingFor(target: FrameConnection): void {
+  stopReadingFor(target: Congestible): void {
     const { transport } = this.#connection;
     if (transport.isReadPaused || !target.congestion.isOver) return;
     const drainsByItself = target.transport.backlogBytes > this.#limitBytes;
