@@ -20,7 +20,7 @@ export const configSchema = z.strictObject({
     .describe("Where clients connect. `tcp://[::]:1234` takes IPv4 and IPv6."),
   replicas: replicaList()
     .default([])
-    .describe("A BuildKit replica. Its name, by default `host:port`, appears in messages, logs and metrics."),
+    .describe("A BuildKit replica. Its name, by default `host:port`, appears in messages and logs."),
   replicasDns: dnsNameList()
     .default([])
     .describe("A DNS name that stands for all replicas, such as a headless Service. Looked up again as it changes."),

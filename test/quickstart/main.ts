@@ -78,16 +78,18 @@ function describeBuild(build: SampleBuild): string {
 }
 
 function sayHowToUse(address: string, buildx: Buildx): void {
-  say("Point your own buildx at it:");
+  say(
+    flags.keep
+      ? "Point your own buildx at it:"
+      : "To point your own buildx at it, keep it up (npm run quickstart -- --keep):",
+  );
   say(`  docker buildx create --name gateway --driver remote ${address}`);
   say("  docker buildx build --builder gateway .");
-  if (flags.keep) {
-    say("or use the one that built the sample:");
-    const settings = ["BUILDX_CONFIG", "DOCKER_CONFIG", "BUILDX_BUILDER"].map((name) => `${name}=${buildx.env[name]}`);
-    say(`  ${settings.join(" ")} ${buildx.file} build .`);
-  } else {
-    say("To try that now, keep all of this up: npm run quickstart -- --keep");
-  }
+  if (!flags.keep) return;
+  say("or use the one that built the sample:");
+  const settings = ["BUILDX_CONFIG", "DOCKER_CONFIG", "BUILDX_BUILDER"].map((name) => `${name}=${buildx.env[name]}`);
+  say(`  ${settings.join(" ")} ${buildx.file} build .`);
+  say("These replicas have no network: a RUN step needs --network=none.");
 }
 
 function say(line: string): void {
