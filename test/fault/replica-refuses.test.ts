@@ -44,7 +44,8 @@ await describeWithLab("a replica that refuses new connections while its health c
   });
 });
 
-/** The steps that a user sees, without what depends on a cache or the moment. */
+/** The steps that a user sees, without what depends on a cache or the moment: BuildKit numbers them as they come. */
 function steps(stderr: string): string[] {
-  return [...new Set(stderr.match(/^#\d+ \[.*$|^.*(?:WARN|ERROR).*$/gm))];
+  const lines = stderr.match(/^#\d+ \[.*$|^.*(?:WARN|ERROR).*$/gm) ?? [];
+  return [...new Set(lines.map((line) => line.replace(/^#\d+ /, "")))].sort();
 }
