@@ -2,18 +2,36 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo, ListenOptions } from "node:net";
 import type { Address } from "../base/address.ts";
 import type { Logger } from "../base/log.ts";
-import { type AdminRoutes, respondText } from "./routes.ts";
+import { removeStaleSocket } from "../base/stale-socket.ts";
+import { RouteTable } from "./route-table.ts";
+import {
+  type AdminRequest,
+  type AdminRoute,
+  type AdminRoutes,
+  RequestFault,
+  respondJson,
+  respondText,
+} from "./routes.ts";
 
-/** Bounds that no honest probe or browser meets. */
+/**
+ * Bounds that no honest probe or browser meets. All of them end with the last
+ * byte of a request: an answer may take hours. A client that vanished meanwhile
+ * is noticed by TCP.
+ */
 const LIMITS = {
   maxHeaderSize: 16_384,
   headersTimeout: 5_000,
   requestTimeout: 10_000,
   keepAliveTimeout: 5_000,
   connectionsCheckingInterval: 1_000,
+  keepAlive: true,
+  keepAliveInitialDelay: 30_000,
 } as const;
 
 const MAX_CONNECTIONS = 256;
+
+/** Nobody but the owner may read or write. */
+const OWNER_ONLY_UMASK = 0o177;
 
 /** What an admin server needs. */
 export interface AdminServerOptions {
@@ -21,29 +39,38 @@ export interface AdminServerOptions {
   readonly log: Logger;
 }
 
-/** The HTTP/1.1 server of the admin port: routes by exact path, nothing else. */
+/** The HTTP/1.1 server of the admin port. */
 export class AdminServer {
   readonly #server: Server;
-  readonly #routes: ReadonlyMap<string, AdminRoutes[string]>;
+  readonly #routes: RouteTable;
   readonly #log: Logger;
+  #isUnixSocket = false;
 
   constructor({ routes, log }: AdminServerOptions) {
-    this.#routes = new Map(Object.entries(routes));
+    this.#routes = new RouteTable(routes);
     this.#log = log;
     this.#server = createServer(LIMITS, (request, response) => void this.#answer(request, response));
     this.#server.maxConnections = MAX_CONNECTIONS;
   }
 
-  /** Start listening, once; resolves with the address taken, and rejects with Node's error. */
-  listen(address: Address): Promise<Address> {
-    return new Promise((resolve, reject) => {
+  /**
+   * Start listening, once; resolves with the address taken, and rejects with
+   * Node's error. A unix socket can be opened by this process's user alone.
+   */
+  async listen(address: Address): Promise<Address> {
+    this.#isUnixSocket = address.t === "unix";
+    if (address.t === "unix") await removeStaleSocket(address.path);
+    return await new Promise((resolve, reject) => {
       this.#server.once("error", reject);
-      this.#server.listen(listenOptions(address), () => {
-        this.#server.off("error", reject);
-        this.#server.on("error", (reason) => this.#log.warn({ err: reason }, "admin port failed"));
-        const bound = this.#server.address();
-        resolve(address.t === "tcp" ? { ...address, port: (bound as AddressInfo).port } : address);
-      });
+      const listen = () =>
+        this.#server.listen(listenOptions(address), () => {
+          this.#server.off("error", reject);
+          this.#server.on("error", (reason) => this.#log.warn({ err: reason }, "admin port failed"));
+          const bound = this.#server.address();
+          resolve(address.t === "tcp" ? { ...address, port: (bound as AddressInfo).port } : address);
+        });
+      if (this.#isUnixSocket) withUmask(OWNER_ONLY_UMASK, listen);
+      else listen();
     });
   }
 
@@ -55,24 +82,40 @@ export class AdminServer {
     });
   }
 
-  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = request.url?.split("?", 1)[0] ?? "";
-    const route = this.#routes.get(path);
-    if (!route) {
-      respondText(response, 404, ["no such path; this port serves:", ...this.#routes.keys()].join("\n"));
-    } else if (!route.methods.includes(request.method ?? "")) {
-      const allow = route.methods.join(", ");
+  async #answer(message: IncomingMessage, response: ServerResponse): Promise<void> {
+    const [path = "", search = ""] = (message.url ?? "").split(/\?(.*)/s);
+    const method = message.method ?? "";
+    const found = this.#routes.find(path);
+    if (!found) {
+      respondText(response, 404, ["no such path; this port serves:", ...this.#routes.paths].join("\n"));
+    } else if (!found.route.methods.includes(method)) {
+      const allow = found.route.methods.join(", ");
       respondText(response, 405, `use ${allow}`, { allow });
     } else {
-      await this.#handle(route, request, response);
+      const leaving = new AbortController();
+      response.once("close", () => leaving.abort());
+      const request: AdminRequest = {
+        method,
+        rest: found.rest,
+        query: new URLSearchParams(search),
+        authorization: message.headers.authorization,
+        isFromOwner: this.#isUnixSocket,
+        signal: leaving.signal,
+      };
+      await this.#handle(found.route, request, response, path);
     }
   }
 
-  async #handle(route: AdminRoutes[string], request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #handle(route: AdminRoute, request: AdminRequest, response: ServerResponse, path: string): Promise<void> {
     try {
       await route.handle(request, response);
     } catch (reason) {
-      this.#log.error({ err: reason, path: request.url }, "admin route failed");
+      if (reason instanceof RequestFault && !response.headersSent) {
+        respondJson(response, reason.status, { error: reason.message }, reason.headers);
+        return;
+      }
+      // Not the query: what is asked about may hold credentials.
+      this.#log.error({ err: reason, path }, "admin route failed");
       if (response.headersSent) response.destroy();
       else respondText(response, 500, "internal error, see the log");
     }
@@ -83,4 +126,14 @@ export class AdminServer {
 function listenOptions(address: Address): ListenOptions {
   if (address.t === "unix") return { path: address.path };
   return address.host === "" ? { port: address.port } : { host: address.host, port: address.port };
+}
+
+/** A socket's file is made while `listen` runs, so that nobody can open it before its mode is right. */
+function withUmask(mask: number, action: () => void): void {
+  const usual = process.umask(mask);
+  try {
+    action();
+  } finally {
+    process.umask(usual);
+  }
 }

@@ -1,7 +1,9 @@
 import { type AdminRoutes, respondText } from "./routes.ts";
 
-/** Whether new builds can be taken, and if not, why, for people. */
-export type Readiness = { readonly t: "ready" } | { readonly t: "not_ready"; readonly reason: string };
+/** Whether new builds can be taken. For people: what is not as usual though they can, or why they cannot. */
+export type Readiness =
+  | { readonly t: "ready"; readonly note?: string }
+  | { readonly t: "not_ready"; readonly reason: string };
 
 /** What Kubernetes asks: `/healthz` (does the process serve) and `/readyz` (should it get traffic). */
 export function probeRoutes(isReady: () => Readiness): AdminRoutes {
@@ -12,7 +14,7 @@ export function probeRoutes(isReady: () => Readiness): AdminRoutes {
       methods,
       handle: (_request, response) => {
         const readiness = isReady();
-        if (readiness.t === "ready") respondText(response, 200, "ready");
+        if (readiness.t === "ready") respondText(response, 200, readiness.note ?? "ready");
         else respondText(response, 503, readiness.reason);
       },
     },

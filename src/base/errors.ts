@@ -31,6 +31,10 @@ export const ERROR_STATUS = {
   cancelled: GrpcStatus.CANCELLED,
   /** A configured bound was reached; the message names the number and the setting. */
   limit_exceeded: GrpcStatus.RESOURCE_EXHAUSTED,
+  /** As many builds wait as may; the message names the number and the setting. */
+  queue_full: GrpcStatus.RESOURCE_EXHAUSTED,
+  /** The build has waited as long as it may; the message names the time, the setting and what it waited for. */
+  queue_timeout: GrpcStatus.RESOURCE_EXHAUSTED,
   /** No replica can take the call; the message lists each replica and why it is out. */
   no_replica: GrpcStatus.UNAVAILABLE,
   /** The replica that had the call went away; the message names it. */

@@ -1,38 +1,47 @@
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
 import type { TlsMaterial } from "./tls-material.ts";
 
-/** Paths of PEM files. */
+/** Paths of PEM files, under the names of the settings that give them. */
 export interface TlsFiles {
+  /** Authorities of a peer's certificate; a server calls them `clientCa`. */
   readonly ca?: string | undefined;
+  readonly clientCa?: string | undefined;
   readonly cert?: string | undefined;
   readonly key?: string | undefined;
 }
 
 /**
- * Read certificates and keys, and check that OpenSSL takes them together.
+ * Read certificates and keys, and check that OpenSSL takes each of them, and all
+ * together.
  *
- * Throws an Error that names the setting and the file; `section` is where the
- * settings stand, such as `tls`.
+ * Throws an Error that names the setting at fault, with the reason as its cause;
+ * `section` is where the settings stand, such as `tls`.
  */
 export function readTlsFiles(section: string, files: TlsFiles, servername?: string): TlsMaterial {
-  const read = (path: string | undefined): Buffer | undefined => {
+  const read = (name: keyof TlsFiles): Buffer | undefined => {
+    const path = files[name];
     if (path === undefined) return undefined;
-    try {
-      return readFileSync(path);
-    } catch (cause) {
-      throw new Error(`${section}: cannot read ${path}`, { cause });
-    }
+    const content = attempt(`${section}.${name}`, () => readFileSync(path));
+    const isAuthority = name === "ca" || name === "clientCa";
+    // OpenSSL takes a file of authorities without any, and then trusts nobody.
+    const check = () => (isAuthority ? new X509Certificate(content) : createSecureContext({ [name]: content }));
+    attempt(`${section}.${name}: ${path}`, check);
+    return content;
   };
-  const ca = read(files.ca);
-  const cert = read(files.cert);
-  const key = read(files.key);
+  const ca = read("ca") ?? read("clientCa");
+  const cert = read("cert");
+  const key = read("key");
   const material = { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
-  try {
-    createSecureContext(material);
-  } catch (cause) {
-    const names = [files.ca, files.cert, files.key].filter((name) => name !== undefined).join(", ");
-    throw new Error(`${section}: not usable together: ${names}`, { cause });
-  }
+  attempt(`${section}.cert and ${section}.key do not belong together`, () => createSecureContext(material));
   return { ...material, ...(servername !== undefined && { servername }) };
+}
+
+function attempt<T>(blame: string, action: () => T): T {
+  try {
+    return action();
+  } catch (cause) {
+    throw new Error(blame, { cause });
+  }
 }

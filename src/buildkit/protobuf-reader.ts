@@ -85,6 +85,12 @@ export function fieldText(field: WireField): string {
   return text;
 }
 
+/** The field itself. Throws ProtobufError where it has another wire type. */
+export function requireType(field: WireField, wireType: number): WireField {
+  if (field.wireType !== wireType) throw new ProtobufError(`field ${field.number} has wire type ${field.wireType}`);
+  return field;
+}
+
 function isUtf8(bytes: Buffer): boolean {
   try {
     new TextDecoder("utf-8", { fatal: true }).decode(bytes);

@@ -1,5 +1,12 @@
 import { isIP } from "node:net";
-import { Client, type ClientReadableStream, Metadata, type MethodDefinition, type ServiceError } from "@grpc/grpc-js";
+import {
+  Client,
+  type ClientReadableStream,
+  connectivityState,
+  Metadata,
+  type MethodDefinition,
+  type ServiceError,
+} from "@grpc/grpc-js";
 import { type Address, hostPort } from "../base/address.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
 import { TrackedCredentials } from "./tracked-credentials.ts";
@@ -12,7 +19,7 @@ export interface ReplicaChannelOptions {
   readonly address: Address;
   /** Absent: cleartext. */
   readonly tls?: TlsMaterial;
-  /** Called when the connection is lost. Not after `close`. */
+  /** Called when the connection is lost or takes no more calls (GOAWAY). Not after `close`. */
   readonly onConnectionLost?: () => void;
 }
 
@@ -23,6 +30,17 @@ export interface CallOptions {
   /** Ends the call when it fires. */
   readonly signal?: AbortSignal;
 }
+
+/** Bounds of a call that is answered by a stream. */
+export interface StreamOptions extends Omit<CallOptions, "timeoutMs"> {
+  /** Absent: it may go on for ever. */
+  readonly timeoutMs?: number;
+}
+
+/** The messages of a stream, in bytes. */
+export type MessageStream = ClientReadableStream<Buffer>;
+
+const asIs = (message: Buffer): Buffer => message;
 
 /**
  * A gRPC channel of our own to one replica: one connection, made at the first
@@ -39,7 +57,6 @@ export class ReplicaChannel {
     this.#credentials = new TrackedCredentials({
       ...(tls && { tls }),
       host: address.t === "tcp" ? address.host : "localhost",
-      ...(onConnectionLost && { onSocketClosed: onConnectionLost }),
     });
     this.#client = new Client(channelTarget(address), this.#credentials, {
       "grpc.enable_http_proxy": 0,
@@ -51,6 +68,7 @@ export class ReplicaChannel {
       "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
       "grpc.primary_user_agent": "buildkit-gateway",
     });
+    if (onConnectionLost) this.#watch(onConnectionLost);
   }
 
   /** Make a unary call with a message in bytes. Rejects with grpc-js's ServiceError. */
@@ -58,8 +76,8 @@ export class ReplicaChannel {
     return new Promise((resolve, reject) => {
       const call = this.#client.makeUnaryRequest(
         rpc.path,
-        (message: Buffer) => message,
-        (bytes: Buffer) => bytes,
+        asIs,
+        asIs,
         request,
         callMetadata(options),
         { deadline: Date.now() + options.timeoutMs },
@@ -73,19 +91,16 @@ export class ReplicaChannel {
     });
   }
 
-  /** Call an RPC that answers with a stream; its messages are decoded. Cancel it when no more is wanted. */
-  stream<Request, Response>(
-    rpc: MethodDefinition<Request, Response>,
-    request: Request,
-    options: CallOptions,
-  ): ClientReadableStream<Response> {
+  /** Make a call that is answered by a stream. Cancel it when no more is wanted. */
+  stream(rpc: Pick<MethodDefinition<never, unknown>, "path">, request: Buffer, options: StreamOptions): MessageStream {
+    const { timeoutMs } = options;
     const call = this.#client.makeServerStreamRequest(
       rpc.path,
-      rpc.requestSerialize,
-      rpc.responseDeserialize,
+      asIs,
+      asIs,
       request,
       callMetadata(options),
-      { deadline: Date.now() + options.timeoutMs },
+      timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs },
     );
     const finished = this.#remember(call, options.signal);
     call.once("status", finished);
@@ -97,6 +112,21 @@ export class ReplicaChannel {
     for (const call of this.#open) call.cancel();
     this.#client.close();
     this.#credentials.destroySockets();
+  }
+
+  /**
+   * Hear when the channel leaves READY. After a GOAWAY the connection stays
+   * open as long as a call does, and a daemon that ends waits for that.
+   */
+  #watch(onConnectionLost: () => void): void {
+    const channel = this.#client.getChannel();
+    const was = channel.getConnectivityState(false);
+    if (was === connectivityState.SHUTDOWN) return;
+    channel.watchConnectivityState(was, Number.POSITIVE_INFINITY, () => {
+      const isShutDown = channel.getConnectivityState(false) === connectivityState.SHUTDOWN;
+      if (was === connectivityState.READY && !isShutDown) onConnectionLost();
+      this.#watch(onConnectionLost);
+    });
   }
 
   #remember(call: { cancel(): void }, signal: AbortSignal | undefined): () => void {
@@ -111,7 +141,7 @@ export class ReplicaChannel {
   }
 }
 
-function callMetadata({ metadata = {} }: CallOptions): Metadata {
+function callMetadata({ metadata = {} }: StreamOptions): Metadata {
   const result = new Metadata();
   for (const [name, value] of Object.entries(metadata)) result.set(name, value);
   return result;

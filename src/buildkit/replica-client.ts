@@ -1,5 +1,7 @@
 import { type ServiceError, status } from "@grpc/grpc-js";
+import type { Cancel } from "../base/clock.ts";
 import { probeCapabilities } from "./capability-probe.ts";
+import { type HistoryEvent, readHistoryEvent } from "./history-event.ts";
 import { type CallOptions, ReplicaChannel, type ReplicaChannelOptions } from "./replica-channel.ts";
 import {
   type BuildkitVersion,
@@ -15,9 +17,26 @@ export interface Answer<T> {
   readonly value: T;
 }
 
+/** Which builds a daemon's history lists before it tells of the next ones. */
+export interface HistoryRequest {
+  /** Running ones only; otherwise the completed ones as well. */
+  readonly activeOnly: boolean;
+  /** Completed builds that are listed at most. Daemons before 0.20 list all that they have. */
+  readonly maxCompleted: number;
+}
+
+/** Who follows a history. */
+export interface HistoryListener {
+  /** The daemon has taken the call: what runs there is told next. */
+  onOpen(): void;
+  onEvent(event: HistoryEvent): void;
+  /** It is over, with grpc-js's ServiceError where it failed. Not after it was cancelled. */
+  onEnd(error: ServiceError | undefined): void;
+}
+
 /**
- * The gateway's own calls to one replica. Every call has a deadline and rejects
- * with grpc-js's ServiceError; whoever made the client closes it.
+ * The gateway's own calls to one replica. Every call that returns a promise has a
+ * deadline and rejects with grpc-js's ServiceError; whoever made the client closes it.
  */
 export class ReplicaClient {
   readonly #channel: ReplicaChannel;
@@ -60,15 +79,42 @@ export class ReplicaClient {
   /** Whether the daemon runs this build or has it in its history. */
   knowsBuild(buildRef: string, options: CallOptions): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      const events = this.#channel.stream(controlRpcs.ListenBuildHistory, { Ref: buildRef, EarlyExit: true }, options);
-      events.on("data", ({ type, record }) => {
-        if (type === "DELETED" || record?.Ref !== buildRef) return;
+      const { ListenBuildHistory } = controlRpcs;
+      const request = ListenBuildHistory.requestSerialize({ Ref: buildRef, EarlyExit: true });
+      const events = this.#channel.stream(ListenBuildHistory, request, options);
+      events.on("data", (message: Buffer) => {
+        const event = readHistoryEvent(message);
+        if (event?.t === "deleted" || event?.buildRef !== buildRef) return;
         resolve(true);
         events.cancel();
       });
       events.on("error", reject);
       events.on("end", () => resolve(false));
     });
+  }
+
+  /** Hear of every build that the daemon runs, until cancelled or the listener's `onEnd`. */
+  followHistory({ activeOnly, maxCompleted }: HistoryRequest, listener: HistoryListener): Cancel {
+    const { ListenBuildHistory } = controlRpcs;
+    const request = ListenBuildHistory.requestSerialize({ ActiveOnly: activeOnly, Limit: maxCompleted });
+    const events = this.#channel.stream(ListenBuildHistory, request, {});
+    let isOver = false;
+    const end = (error?: ServiceError) => {
+      if (isOver) return;
+      isOver = true;
+      listener.onEnd(error);
+    };
+    events.on("metadata", () => !isOver && listener.onOpen());
+    events.on("data", (message: Buffer) => {
+      const event = isOver ? undefined : readHistoryEvent(message);
+      if (event) listener.onEvent(event);
+    });
+    events.on("error", end);
+    events.on("end", () => end());
+    return () => {
+      isOver = true;
+      events.cancel();
+    };
   }
 
   /** The daemon's answer to a frontend's Ping (`PongResponse`). Leaves nothing behind on it. */

@@ -1,12 +1,5 @@
-import {
-  type FieldBudget,
-  fieldBudget,
-  fieldText,
-  ProtobufError,
-  readFields,
-  type WireField,
-  WireType,
-} from "./protobuf-reader.ts";
+import { attrImageNames, entryText, exporterImageNames, READ_ATTRS, readMapEntry } from "./build-attrs.ts";
+import { fieldBudget, fieldText, ProtobufError, readFields, requireType, WireType } from "./protobuf-reader.ts";
 
 /**
  * What the gateway reads of a `moby.buildkit.v1.SolveRequest`
@@ -21,14 +14,13 @@ export interface SolveRequest {
   readonly inputSessions: readonly string[];
   /** A client's own helper build, such as buildx's capability probe: bound to nothing, in no history. */
   readonly isInternal: boolean;
+  /** It has neither a definition nor a frontend: calls of a client-side frontend's say what it does. */
+  readonly isFrontendless: boolean;
   /** The frontend's options that say what is built. May hold secrets (a token in `context`): never logged. */
   readonly attrs: ReadonlyMap<string, string>;
   /** `name` of each image exporter: comma-separated image names. */
   readonly imageNames: readonly string[];
 }
-
-/** Options of a frontend that are read; others (build arguments among them) are stepped over. */
-const READ_ATTRS = new Set(["vcs:source", "vcs:localdir:context", "context"]);
 
 const INPUT_SESSION_PREFIX = "local-sessionid:";
 
@@ -37,6 +29,8 @@ export function readSolveRequest(message: Buffer): SolveRequest {
   let buildRef = "";
   let buildSession = "";
   let isInternal = false;
+  let hasDefinition = false;
+  let hasFrontend = false;
   const attrs = new Map<string, string>();
   const inputSessions = new Set<string>();
   const imageNames: string[] = [];
@@ -46,9 +40,17 @@ export function readSolveRequest(message: Buffer): SolveRequest {
       case 1:
         buildRef = fieldText(field);
         break;
+      case 2:
+        hasDefinition ||= requireType(field, WireType.LENGTH).bytes.length > 0;
+        break;
+      case 6:
+        hasFrontend = requireType(field, WireType.LENGTH).bytes.length > 0;
+        break;
       case 4:
+        for (const name of attrImageNames(field, budget)) imageNames.push(name);
+        break;
       case 13:
-        for (const name of exporterNames(field, budget)) imageNames.push(name);
+        for (const name of exporterImageNames(field, budget)) imageNames.push(name);
         break;
       case 5:
         buildSession = fieldText(field);
@@ -69,7 +71,15 @@ export function readSolveRequest(message: Buffer): SolveRequest {
   }
   if (buildRef === "") throw new ProtobufError("field 1 (Ref) is missing");
   inputSessions.delete("");
-  return { buildRef, buildSession, inputSessions: [...inputSessions], isInternal, attrs, imageNames };
+  return {
+    buildRef,
+    buildSession,
+    inputSessions: [...inputSessions],
+    isInternal,
+    isFrontendless: !hasDefinition && !hasFrontend,
+    attrs,
+    imageNames,
+  };
 }
 
 /** Read the `Ref` of a StatusRequest; empty when it has none. */
@@ -77,42 +87,4 @@ export function readStatusRef(message: Buffer): string {
   let buildRef = "";
   for (const field of readFields(message)) if (field.number === 1) buildRef = fieldText(field);
   return buildRef;
-}
-
-/** Image names of an `Exporter` (field 13), or of one entry of `ExporterAttrsDeprecated` (field 4). */
-function* exporterNames(exporter: WireField, budget: FieldBudget): Generator<string> {
-  if (exporter.number === 4) {
-    yield* nameIn(exporter, budget);
-    return;
-  }
-  for (const field of readFields(requireType(exporter, WireType.LENGTH).bytes, budget)) {
-    if (field.number === 2) yield* nameIn(field, budget);
-  }
-}
-
-/** The value of the attribute `name`. */
-function* nameIn(attr: WireField, budget: FieldBudget): Generator<string> {
-  const { key, value } = readMapEntry(attr, budget);
-  const name = key === "name" ? entryText(value) : "";
-  if (name !== "") yield name;
-}
-
-/** A key as text, and the value as it lies there: buildkitd takes build arguments that are not UTF-8. */
-function readMapEntry(entry: WireField, budget: FieldBudget): { key: string; value: WireField | undefined } {
-  let key = "";
-  let value: WireField | undefined;
-  for (const field of readFields(requireType(entry, WireType.LENGTH).bytes, budget)) {
-    if (field.number === 1) key = requireType(field, WireType.LENGTH).bytes.toString("utf8");
-    else if (field.number === 2) value = field;
-  }
-  return { key, value };
-}
-
-function entryText(value: WireField | undefined): string {
-  return value === undefined ? "" : fieldText(value);
-}
-
-function requireType(field: WireField, wireType: number): WireField {
-  if (field.wireType !== wireType) throw new ProtobufError(`field ${field.number} has wire type ${field.wireType}`);
-  return field;
 }

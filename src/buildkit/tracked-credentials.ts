@@ -12,8 +12,6 @@ export interface TrackedCredentialsOptions {
   readonly tls?: TlsMaterial;
   /** Name that the peer's certificate must carry unless `tls.servername` says another. */
   readonly host: string;
-  /** Called when a connection of the channel has closed, unless `destroySockets` closed it. */
-  readonly onSocketClosed?: () => void;
 }
 
 /**
@@ -24,16 +22,14 @@ export interface TrackedCredentialsOptions {
  * checks a frozen replica every few seconds must be able to let go of it.
  */
 export class TrackedCredentials extends ChannelCredentials {
-  readonly #options: TrackedCredentialsOptions;
   readonly #tlsOptions: ConnectionOptions | undefined;
   readonly #sockets = new Set<Socket>();
   #isDestroyed = false;
 
   /** Throws what node:tls throws on certificates that it cannot read. */
-  constructor(options: TrackedCredentialsOptions) {
+  constructor({ tls, host }: TrackedCredentialsOptions) {
     super();
-    this.#options = options;
-    this.#tlsOptions = options.tls && tlsOptions(options.tls, options.host);
+    this.#tlsOptions = tls && tlsOptions(tls, host);
   }
 
   /** Close every connection of the channel, now, and any that it still makes. */
@@ -61,10 +57,7 @@ export class TrackedCredentials extends ChannelCredentials {
 
   #connect(socket: Socket): Promise<ConnectResult> {
     this.#sockets.add(socket);
-    socket.once("close", () => {
-      this.#sockets.delete(socket);
-      if (!this.#isDestroyed) this.#options.onSocketClosed?.();
-    });
+    socket.once("close", () => this.#sockets.delete(socket));
     if (this.#isDestroyed) socket.destroy();
     const options = this.#tlsOptions;
     if (!options) return Promise.resolve({ socket, secure: false });

@@ -14,12 +14,57 @@ export interface WorkerRecord {
   readonly ID: string;
   readonly Labels: Readonly<Record<string, string>>;
   readonly platforms: readonly { readonly OS: string; readonly Architecture: string; readonly Variant: string }[];
+  readonly BuildkitVersion: BuildkitVersion | null;
 }
 
-/** `moby.buildkit.v1.BuildHistoryEvent`, as far as it is read here. */
+/** `moby.buildkit.v1.BuildHistoryEvent`, as far as it matters here. */
 export interface BuildHistoryEvent {
   readonly type: "STARTED" | "COMPLETE" | "DELETED";
-  readonly record: { readonly Ref: string } | null;
+  readonly record: {
+    readonly Ref: string;
+    readonly FrontendAttrs?: Readonly<Record<string, string>>;
+    readonly Exporters?: readonly { readonly Type: string; readonly Attrs: Readonly<Record<string, string>> }[];
+    /** `google.rpc.Status`. Absent: it succeeded. */
+    readonly error?: Buffer;
+    readonly CreatedAt?: Timestamp;
+    readonly CompletedAt?: Timestamp;
+  } | null;
+}
+
+/** `moby.buildkit.v1.frontend.PongResponse`, as far as it is written here. */
+export interface PongResponse {
+  readonly FrontendAPICaps?: readonly ApiCap[];
+  readonly LLBCaps?: readonly ApiCap[];
+  readonly Workers?: readonly Partial<WorkerRecord>[];
+}
+
+/** `moby.buildkit.v1.apicaps.APICap`, as far as it is written here. */
+interface ApiCap {
+  readonly ID: string;
+  readonly Enabled: boolean;
+}
+
+/** `google.protobuf.Timestamp`. */
+interface Timestamp {
+  readonly seconds: number;
+  readonly nanos: number;
+}
+
+/** `moby.buildkit.v1.StatusResponse`, as far as it is written here. */
+export interface StatusResponse {
+  readonly vertexes: readonly {
+    readonly digest: string;
+    readonly name: string;
+    readonly started: Timestamp;
+    readonly completed?: Timestamp;
+    readonly error?: string;
+  }[];
+  readonly logs: readonly {
+    readonly vertex: string;
+    readonly timestamp: Timestamp;
+    readonly stream: number;
+    readonly msg: Buffer;
+  }[];
 }
 
 /** `grpc.health.v1.HealthCheckResponse.ServingStatus`. */
@@ -43,15 +88,16 @@ export const controlRpcs = CONTRACTS["moby.buildkit.v1.Control"] as unknown as {
   readonly Info: MethodDefinition<object, { buildkitVersion: BuildkitVersion | null }>;
   readonly ListWorkers: MethodDefinition<{ filter?: readonly string[] }, { record: readonly WorkerRecord[] }>;
   readonly Solve: MethodDefinition<{ Ref: string; Internal: boolean }, object>;
+  readonly Status: MethodDefinition<{ Ref: string }, StatusResponse>;
   readonly ListenBuildHistory: MethodDefinition<
-    { ActiveOnly?: boolean; Ref?: string; EarlyExit?: boolean },
+    { ActiveOnly?: boolean; Ref?: string; EarlyExit?: boolean; Limit?: number },
     BuildHistoryEvent
   >;
 };
 
 /** RPCs of `moby.buildkit.v1.frontend.LLBBridge` that the gateway makes. */
 export const bridgeRpcs = CONTRACTS["moby.buildkit.v1.frontend.LLBBridge"] as unknown as {
-  readonly Ping: MethodDefinition<object, object>;
+  readonly Ping: MethodDefinition<object, PongResponse>;
   readonly Return: MethodDefinition<{ result: object }, object>;
 };
 

@@ -1,9 +1,9 @@
 /** Exit statuses of every command. */
 export const ExitStatus = {
   OK: 0,
-  /** It could not start, or was made to end at once. */
+  /** It could not start, was made to end at once, or could not do what was asked. */
   FAILED: 1,
-  /** The command line or the configuration is wrong; nothing was started. */
+  /** The command line or the configuration is wrong; nothing was started or asked. */
   USAGE: 2,
 } as const;
 

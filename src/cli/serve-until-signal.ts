@@ -10,8 +10,8 @@ const STOP_TIMEOUT_MS = 2_000;
 export interface Served {
   readonly listening: readonly Address[];
   readonly admin: Address | undefined;
-  /** Accept no new connection; resolves when running builds have ended or the grace period is over. */
-  drain(): Promise<void>;
+  /** Go away as this signal asks: resolves when running builds have ended or the grace period is over. */
+  drain(signal: NodeJS.Signals): Promise<void>;
   /** End at once. */
   stop(): Promise<void>;
 }
@@ -35,8 +35,9 @@ export async function serveUntilSignal(
     const admin = served.admin && formatAddress(served.admin);
     log.info({ listening: served.listening.map(formatAddress), admin }, "serving");
 
-    log.info({ signal: await first }, "draining");
-    const interrupt = await Promise.race([served.drain(), second]);
+    const signal = await first;
+    log.info({ signal }, "draining");
+    const interrupt = await Promise.race([served.drain(signal), second]);
     if (interrupt) log.warn({ signal: interrupt }, "stopping at once");
     await stopInTime(served, clock, log);
     log.info("stopped");

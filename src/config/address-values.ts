@@ -27,12 +27,13 @@ export function listenAddresses() {
 
 /** Where a helper port listens, `host:port` without a scheme; `off` opens none. */
 export function adminAddress() {
+  const label = "host:port, unix:///path or off";
   return value<Address | "off">(
-    "host:port, unix:///path or off",
+    label,
     (input) => {
       if (input === "off") return "off";
-      const isBare = typeof input === "string" && !input.includes("://");
-      return readAddress(isBare ? `tcp://${input}` : input, "write host:port, unix:///path or off", input);
+      const isBare = typeof input === "string" && /^[^/]*:\d{1,5}$/.test(input);
+      return readAddress(isBare ? `tcp://${input}` : input, `write ${label}`);
     },
     (address) => (address === "off" ? "off" : formatAddress(address).replace(/^tcp:\/\//, "")),
   );
@@ -86,10 +87,9 @@ export function dnsNameList() {
   ]);
 }
 
-function readAddress(input: unknown, hint = `write ${ADDRESS_LABEL}`, shown = input): Address {
-  if (typeof input !== "string") throw new Error(`not an address: ${quote(shown)} (${hint})`);
-  if (!/^(tcp|unix):\/\//.test(input)) throw new Error(`not an address: ${quote(shown)} (${hint})`);
-  return parseAddress(input);
+function readAddress(input: unknown, hint = `write ${ADDRESS_LABEL}`): Address {
+  if (typeof input === "string" && /^(tcp|unix):\/\//.test(input)) return parseAddress(input);
+  throw new Error(`not an address: ${quote(input)} (${hint})`);
 }
 
 function readReplicaAddress(input: unknown): Address {

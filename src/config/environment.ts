@@ -1,6 +1,7 @@
 import { closestName } from "./closest.ts";
 import type { Problem } from "./problem.ts";
-import { VARIABLE_PREFIX } from "./settings.ts";
+import { RENAMED_SETTINGS } from "./renamed.ts";
+import { VARIABLE_PREFIX, variableName } from "./settings.ts";
 
 /**
  * Variables that a kubelet sets in every pod for a Service whose name begins with
@@ -9,6 +10,11 @@ import { VARIABLE_PREFIX } from "./settings.ts";
  */
 const SERVICE_VARIABLE =
   /_(?:SERVICE_HOST|SERVICE_PORT(?:_\w+)?|PORT(?:_\d+_(?:TCP|UDP|SCTP)(?:_(?:PROTO|PORT|ADDR))?)?)$/;
+
+/** The new variables of settings that have had another one, by the old one. */
+const RENAMED_VARIABLES: ReadonlyMap<string, string> = new Map(
+  [...RENAMED_SETTINGS].map((paths) => paths.map((path) => variableName(path.split("."))) as [string, string]),
+);
 
 /** The variables that are set and known. An empty one counts as not set. */
 export function readEnvironment(
@@ -30,6 +36,8 @@ export function readEnvironment(
 
 /** All variables begin alike, so only what follows tells how near one is. */
 function nearVariable(name: string, knownVariables: ReadonlySet<string>): string {
+  const renamed = RENAMED_VARIABLES.get(name);
+  if (renamed !== undefined) return ` (it is ${renamed} now)`;
   const endings = [...knownVariables].map((known) => known.slice(VARIABLE_PREFIX.length));
   const closest = closestName(name.slice(VARIABLE_PREFIX.length), endings);
   return closest === undefined ? "" : ` (did you mean ${VARIABLE_PREFIX}${closest}?)`;

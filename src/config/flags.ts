@@ -13,6 +13,7 @@ export const SETTING_FLAGS: readonly SettingFlag[] = [
   { flag: "--listen", path: "listen", placeholder: "ADDRESS" },
   { flag: "--replica", path: "replicas", placeholder: "[NAME=]ADDRESS" },
   { flag: "--replicas-dns", path: "replicasDns", placeholder: "NAME[:PORT]" },
+  { flag: "--max-builds", path: "maxBuilds", placeholder: "NUMBER" },
   { flag: "--tls-mode", path: "tls.mode", placeholder: "MODE" },
   { flag: "--tls-cert", path: "tls.cert", placeholder: "FILE" },
   { flag: "--tls-key", path: "tls.key", placeholder: "FILE" },
@@ -24,6 +25,9 @@ export const SETTING_FLAGS: readonly SettingFlag[] = [
   { flag: "--admin", path: "admin.listen", placeholder: "HOST:PORT" },
   { flag: "--log-level", path: "log.level", placeholder: "LEVEL" },
   { flag: "--grace", path: "drain.grace", placeholder: "DURATION" },
+  { flag: "--drain-delay", path: "drain.delay", placeholder: "DURATION" },
+  { flag: "--patience", path: "affinity.patience", placeholder: "DURATION" },
+  { flag: "--queue-timeout", path: "queue.timeout", placeholder: "DURATION" },
   { flag: "--load-factor", path: "placement.loadFactor", placeholder: "NUMBER" },
 ];
 

@@ -1,12 +1,14 @@
 import type { z } from "zod";
-import { readArguments, type ValueFlag } from "./arguments.ts";
+import { type KnownFlag, readArguments } from "./arguments.ts";
 import { suggestion } from "./closest.ts";
 import { type ConfigFile, NO_CONFIG_FILE, type ReadFile, readConfigFile } from "./config-file.ts";
 import { readEnvironment } from "./environment.ts";
 import { CONFIG_FLAG, CONFIG_VARIABLE } from "./flags.ts";
 import { formatPath, type Problem } from "./problem.ts";
+import { RENAMED_SETTINGS } from "./renamed.ts";
 import { type Config, configSchema } from "./schema.ts";
-import { SETTINGS } from "./settings.ts";
+import { leadsTo, SETTINGS } from "./settings.ts";
+import { isGiven } from "./structure.ts";
 
 /** Where a configuration comes from. */
 export interface ConfigSources {
@@ -21,12 +23,15 @@ export type LoadResult =
   | { readonly t: "loaded"; readonly config: Config }
   | { readonly t: "invalid"; readonly problems: readonly Problem[] };
 
-const FLAGS: readonly ValueFlag[] = [
+const FLAGS: readonly KnownFlag[] = [
   { flag: CONFIG_FLAG, isRepeatable: false },
   ...SETTINGS.flatMap(({ flag, isList }) => (flag === undefined ? [] : [{ flag, isRepeatable: isList }])),
 ];
 
-const VARIABLES: ReadonlySet<string> = new Set([CONFIG_VARIABLE, ...SETTINGS.map(({ variable }) => variable)]);
+const VARIABLES: ReadonlySet<string> = new Set([
+  CONFIG_VARIABLE,
+  ...SETTINGS.flatMap(({ variable }) => variable ?? []),
+]);
 
 /** Read the configuration. A flag wins over a variable, a variable over the file, the file over the default. */
 export function loadConfig({ argv, env, readFile }: ConfigSources): LoadResult {
@@ -47,7 +52,7 @@ export function loadConfig({ argv, env, readFile }: ConfigSources): LoadResult {
   }
   // What could not be read may well have named the replicas.
   const isAllRead = flags.problems.length + environment.problems.length + file.problems.length === 0;
-  if (isAllRead && isEmpty(tree.replicas) && isEmpty(tree.replicasDns)) {
+  if (isAllRead && !isGiven(tree.replicas) && !isGiven(tree.replicasDns) && !isGiven(tree.pools)) {
     problems.push({
       subject: "",
       message: `no replica given: use --replica tcp://host:port, --replicas-dns name:port or ${CONFIG_FLAG} gateway.yaml`,
@@ -66,9 +71,10 @@ function overlay(
   const origins = new Map<string, string>();
   for (const { path, keys, flag, variable, isList } of SETTINGS) {
     const flagValues = flag === undefined ? undefined : flags.get(flag);
-    const text = flagValues === undefined ? variables.get(variable) : flagValues.join(",");
-    if (text === undefined) continue;
-    origins.set(path, flagValues === undefined ? variable : flag!);
+    const origin = flagValues === undefined ? variable : flag;
+    const text = flagValues === undefined ? variables.get(variable ?? "") : flagValues.join(",");
+    if (text === undefined || origin === undefined) continue;
+    origins.set(path, origin);
     setAt(tree, keys, isList ? text : text.trim());
   }
   return { tree, origins };
@@ -104,20 +110,17 @@ function describeIssue(
     message,
   });
   if (issue.code === "unrecognized_keys") {
-    const section = formatPath(issue.path);
-    const siblings = siblingKeys(section);
-    return issue.keys.map((key) => at([...issue.path, key], `unknown key${suggestion(key, siblings)}`));
+    const siblings = siblingKeys(issue.path);
+    return issue.keys.map((key) => {
+      const renamed = RENAMED_SETTINGS.get(formatPath([...issue.path, key]));
+      const hint = renamed === undefined ? suggestion(key, siblings) : ` (it is ${renamed} now)`;
+      return at([...issue.path, key], `unknown key${hint}`);
+    });
   }
   return [at(issue.path, issue.message)];
 }
 
 /** The keys that a section may have. */
-function siblingKeys(section: string): Set<string> {
-  const prefix = section === "" ? "" : `${section}.`;
-  const inside = SETTINGS.filter(({ path }) => path.startsWith(prefix));
-  return new Set(inside.map(({ path }) => path.slice(prefix.length).split(".")[0]!));
-}
-
-function isEmpty(given: unknown): boolean {
-  return given === undefined || given === null || given === "" || (Array.isArray(given) && given.length === 0);
+function siblingKeys(section: readonly PropertyKey[]): Set<string> {
+  return new Set(SETTINGS.filter((setting) => leadsTo(setting, section)).map(({ keys }) => keys[section.length]!));
 }

@@ -1,70 +1,134 @@
-import { z } from "zod";
+import type { z } from "zod";
+import { type Address, formatAddress } from "../base/address.ts";
 import { LOG_LEVELS } from "../base/log.ts";
 import { adminAddress, dnsNameList, listenAddresses, replicaList } from "./address-values.ts";
 import { limitsSchema } from "./limits-schema.ts";
-import { list, section } from "./structure.ts";
+import { platformList } from "./platform-values.ts";
+import { type ConfiguredPools, poolsSchema } from "./pools-schema.ts";
+import { affinitySchema, placementSchema, queueSchema } from "./scheduling-schema.ts";
+import { isGiven, section } from "./structure.ts";
 import { replicaTlsSchema, tlsSchema } from "./tls-schema.ts";
-import { choice, count, duration, fraction } from "./value-types.ts";
+import { choice, count, duration, word } from "./value-types.ts";
 
-/** Where the key of a build's cache locality can come from. */
-export const AFFINITY_SOURCES = ["repository", "image", "sharedkey"] as const;
+const DEFAULT_LISTEN: Address = { t: "tcp", host: "0.0.0.0", port: 1234 };
 
 /**
  * Every setting: its type, default, check and the text of its reference row.
  *
- * Durations are milliseconds and sizes are bytes once parsed.
+ * Durations are milliseconds and sizes are bytes once parsed. `listen` is then
+ * what is to be opened beside the pools' own addresses: nothing, where each pool
+ * has its own and it is not given.
  */
-export const configSchema = z.strictObject({
-  listen: listenAddresses()
-    .default([{ t: "tcp", host: "0.0.0.0", port: 1234 }])
-    .describe("Where clients connect. `tcp://[::]:1234` takes IPv4 and IPv6."),
-  replicas: replicaList()
-    .default([])
-    .describe("A BuildKit replica. Its name, by default `host:port`, appears in messages and logs."),
-  replicasDns: dnsNameList()
-    .default([])
-    .describe("A DNS name that stands for all replicas, such as a headless Service. Looked up again as it changes."),
-  tls: tlsSchema,
-  replicaTls: replicaTlsSchema,
-  admin: section({
-    listen: adminAddress()
-      .default({ t: "tcp", host: "127.0.0.1", port: 6060 })
-      .describe("Where `/healthz` and `/readyz` are served. A kubelet's probes need `0.0.0.0:6060`."),
-  }),
-  log: section({
-    level: choice(LOG_LEVELS).default("info").describe("Least severe event that is logged, as JSON on standard error."),
-  }),
-  drain: section({
-    grace: duration()
-      .default(3_600_000)
+export const configSchema = section(
+  {
+    listen: listenAddresses()
+      .optional()
+      .meta({
+        description:
+          "Where clients connect. `tcp://[::]:1234` takes IPv4 and IPv6. With `pools`, it serves those that have " +
+          "`servernames`, and is opened only when one has.",
+        defaultText: `\`${formatAddress(DEFAULT_LISTEN)}\``,
+      }),
+    replicas: replicaList()
+      .default([])
+      .describe("A BuildKit replica. Its name, by default `host:port`, appears in messages and logs."),
+    replicasDns: dnsNameList()
+      .default([])
+      .describe("A DNS name that stands for all replicas, such as a headless Service. Looked up again as it changes."),
+    maxBuilds: count()
+      .default(8)
       .describe(
-        "How long running builds may go on after SIGTERM. Keep it under the pod's `terminationGracePeriodSeconds`, " +
-          "or Kubernetes kills them first.",
+        "Builds that one replica runs at once; more wait in the queue. Choose what its cores, memory and disk serve " +
+          "well: too many slow each other down, too few leave it idle. `0`: no limit, and no queue while a replica is " +
+          "ready.",
       ),
-  }),
-  placement: section({
-    affinity: list(choice(AFFINITY_SOURCES), { label: AFFINITY_SOURCES.join(", "), writeItem: String }, (source) => [
-      source,
-    ])
-      .default([...AFFINITY_SOURCES])
-      .describe(
-        "What makes builds land where their cache is, in order: the first that a build carries is its key. With an " +
-          "empty list, every build goes to the least loaded replica.",
-      ),
-    loadFactor: fraction({ min: 1 })
-      .default(1.25)
-      .describe(
-        "How far above the mean number of running builds a replica may be before a build goes to the next one.",
-      ),
-    loadFloor: count().default(4).describe("A replica that runs fewer builds than this is never above the mean."),
-  }),
-  health: section({
-    interval: duration({ min: 100 }).default(5_000).describe("Time between two health checks of a replica."),
-    timeout: duration({ min: 10 }).default(2_000).describe("Time that a replica has to answer one."),
-    failures: count({ min: 1 }).default(2).describe("Failed checks in a row that put a replica out."),
-  }),
-  limits: limitsSchema,
-});
+    platforms: platformList()
+      .default([])
+      .meta({
+        description:
+          "What the workers are said to build for until a replica has answered once: clients ask before they build. " +
+          "Needed where a fleet starts from zero and its machines are not like the gateway's.",
+        defaultText: "`linux` on the gateway's own architecture",
+      }),
+    pools: poolsSchema,
+    tls: tlsSchema,
+    replicaTls: replicaTlsSchema,
+    admin: section({
+      listen: adminAddress()
+        .default({ t: "tcp", host: "127.0.0.1", port: 6060 })
+        .describe(
+          "Where `/healthz`, `/readyz`, `/load`, `/drain` and `/explain` are served. A kubelet's probes need " +
+            "`0.0.0.0:6060`. A unix socket is for its owner alone, who may also drain replicas.",
+        ),
+      tokenFile: word("file")
+        .optional()
+        .describe(
+          "File with the token, at least 16 characters, that a request must carry to drain a replica over TCP. " +
+            "Read again when it changes. Absent: nothing can be changed over TCP.",
+        ),
+    }),
+    log: section({
+      level: choice(LOG_LEVELS)
+        .default("info")
+        .describe("Least severe event that is logged, as JSON on standard error."),
+    }),
+    drain: section({
+      delay: duration()
+        .default(5_000)
+        .describe(
+          "How long new connections are still accepted after SIGTERM, while `/readyz` already fails. Choose the time " +
+            "that load balancers and endpoints need to notice.",
+        ),
+      grace: duration()
+        .default(3_600_000)
+        .describe(
+          "How long running builds may go on after SIGTERM. Keep it under the pod's `terminationGracePeriodSeconds`, " +
+            "or Kubernetes kills them first.",
+        ),
+    }),
+    affinity: affinitySchema,
+    placement: placementSchema,
+    queue: queueSchema,
+    health: section({
+      interval: duration({ min: 100 }).default(5_000).describe("Time between two health checks of a replica."),
+      timeout: duration({ min: 10 }).default(2_000).describe("Time that a replica has to answer one."),
+      failures: count({ min: 1 }).default(2).describe("Failed checks in a row that put a replica out."),
+    }),
+    limits: limitsSchema,
+  },
+  (keys, report) => {
+    for (const key of ["replicas", "replicasDns"]) {
+      if (isGiven(keys.pools) && isGiven(keys[key])) report(key, "with pools, each replica belongs in a pool");
+    }
+  },
+)
+  .superRefine(({ listen, pools, tls }, context) => {
+    const fault = (path: PropertyKey[], message: string) => context.addIssue({ code: "custom", message, path });
+    for (const [name, { servernames }] of Object.entries(pools)) {
+      if (servernames.length > 0 && tls.mode === "off") fault(["pools", name, "servernames"], "need tls");
+    }
+    if (listen !== undefined && !isCommonListenUsed(pools)) {
+      fault(["listen"], "leads to no pool (give a pool servernames, or leave it out)");
+    }
+    const common = new Set((listen ?? defaultListen(pools)).map(formatAddress));
+    for (const [name, pool] of Object.entries(pools)) {
+      for (const [index, address] of pool.listen.entries()) {
+        const isAnyPort = address.t === "tcp" && address.port === 0;
+        if (isAnyPort || !common.has(formatAddress(address))) continue;
+        fault(["pools", name, "listen", index], `${formatAddress(address)} is the common listen's`);
+      }
+    }
+  })
+  .transform((config) => ({ ...config, listen: config.listen ?? defaultListen(config.pools) }));
 
 /** The whole configuration, checked and complete. */
 export type Config = z.output<typeof configSchema>;
+
+function defaultListen(pools: ConfiguredPools): readonly Address[] {
+  return isCommonListenUsed(pools) ? [DEFAULT_LISTEN] : [];
+}
+
+function isCommonListenUsed(pools: ConfiguredPools): boolean {
+  const all = Object.values(pools);
+  return all.length === 0 || all.some(({ servernames }) => servernames.length > 0);
+}

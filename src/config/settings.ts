@@ -6,13 +6,20 @@ import { type ValueType, valueTypes } from "./value-types.ts";
 /** Every environment variable that the gateway reads begins with this. */
 export const VARIABLE_PREFIX = "BUILDKIT_GATEWAY_";
 
+/** Stands in a path for a name that the operator chooses, such as a pool's. */
+export const ANY_NAME = "<name>";
+
 /** One leaf of the schema, with the ways to set it. */
 export interface Setting {
   /** The keys that lead to it in a file, joined by dots. */
   readonly path: string;
+  /** {@link ANY_NAME} stands for a name that the operator chooses. */
   readonly keys: readonly string[];
-  /** Environment variable, derived from the path: `drain.grace` is `BUILDKIT_GATEWAY_DRAIN_GRACE`. */
-  readonly variable: string;
+  /**
+   * Environment variable, derived from the path: `drain.grace` is
+   * `BUILDKIT_GATEWAY_DRAIN_GRACE`. Undefined below a chosen name.
+   */
+  readonly variable: string | undefined;
   /** Command line flag with its dashes, where it has one. */
   readonly flag: string | undefined;
   /** How to write a value, or one item of a list, for people. */
@@ -26,6 +33,11 @@ export interface Setting {
 /** All settings, in the schema's order. */
 export const SETTINGS: readonly Setting[] = collect(configSchema, []);
 
+/** Whether a path leads to a setting, or to a part on the way to it. */
+export function leadsTo({ keys }: Setting, path: readonly PropertyKey[]): boolean {
+  return path.every((key, index) => keys[index] === key || keys[index] === ANY_NAME);
+}
+
 function collect(schema: z.core.$ZodType, keys: readonly string[]): Setting[] {
   const { shape, leaf } = unwrap(schema);
   if (leaf) return [describeLeaf(schema, leaf, keys)];
@@ -38,6 +50,7 @@ function unwrap(schema: z.core.$ZodType): { shape: z.core.$ZodShape; leaf: Value
   if (leaf) return { shape: {}, leaf };
   if (schema instanceof z.ZodDefault || schema instanceof z.ZodOptional) return unwrap(schema.def.innerType);
   if (schema instanceof z.ZodObject) return { shape: schema.shape, leaf: undefined };
+  if (schema instanceof z.ZodRecord) return { shape: { [ANY_NAME]: schema.def.valueType }, leaf: undefined };
   if (schema instanceof z.ZodPipe) {
     const isPreprocessed = schema.def.in instanceof z.ZodTransform;
     return unwrap(isPreprocessed ? schema.def.out : schema.def.in);
@@ -52,7 +65,7 @@ function describeLeaf(schema: z.core.$ZodType, type: ValueType, keys: readonly s
   return {
     path,
     keys,
-    variable: variableName(keys),
+    variable: keys.includes(ANY_NAME) ? undefined : variableName(keys),
     flag: SETTING_FLAGS.find((known) => known.path === path)?.flag,
     typeLabel: type.label,
     isList: type.isList,
@@ -62,7 +75,7 @@ function describeLeaf(schema: z.core.$ZodType, type: ValueType, keys: readonly s
 }
 
 /** `["replicaTls", "clientCa"]` is `BUILDKIT_GATEWAY_REPLICA_TLS_CLIENT_CA`. */
-function variableName(keys: readonly string[]): string {
+export function variableName(keys: readonly string[]): string {
   const words = keys.map((key) => key.replace(/[A-Z]/g, (letter) => `_${letter}`).toUpperCase());
   return VARIABLE_PREFIX + words.join("_");
 }

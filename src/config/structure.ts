@@ -50,6 +50,12 @@ export function list<T extends z.ZodType>(
   });
 }
 
+/** Whether a list, a map or a value is there at all; one that is wrong is. */
+export function isGiven(keys: unknown): boolean {
+  if (keys === undefined || keys === null || keys === "") return false;
+  return typeof keys !== "object" || Object.keys(keys).length > 0;
+}
+
 /** What to say when a value is of another type altogether; other faults keep their own message. */
 export function typeMessage(message: string) {
   return { error: ({ code }: { readonly code: string }) => (code === "invalid_type" ? message : undefined) };

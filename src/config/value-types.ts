@@ -54,13 +54,13 @@ export function bytes(boundsBytes: Bounds = {}) {
   return value("size", readText("size", parseBytes, formatBytes, boundsBytes), formatBytes);
 }
 
-/** A whole number. */
-export function count(bounds: Bounds = {}) {
+/** A whole number, not below 0. */
+export function count({ min = 0, ...rest }: Bounds = {}) {
   return value("number", (input) => {
     const isWritten = typeof input === "string" && /^\d{1,15}$/.test(input);
     const parsed = isWritten ? Number(input) : input;
     if (!Number.isSafeInteger(parsed)) throw new Error(`not a whole number: ${quote(input)}`);
-    return inBounds(parsed as number, String, bounds);
+    return inBounds(parsed as number, String, { min, ...rest });
   });
 }
 

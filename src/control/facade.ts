@@ -16,7 +16,7 @@ import { type Acceptance, HealthService } from "./health-service.ts";
 
 /** What the façade answers from. */
 export interface FacadeOptions {
-  readonly fleet: Pick<Fleet, "representative" | "forwardListWorkers" | "describe">;
+  readonly fleet: Pick<Fleet, "representative" | "firstContact" | "forwardListWorkers">;
   /** What health checks are told. */
   readonly acceptance: Acceptance;
   readonly log: Logger;
@@ -86,22 +86,17 @@ export class Facade {
   }
 
   async #info(): Promise<Buffer> {
-    return this.#facts().infoBytes;
+    const { fleet } = this.#options;
+    await fleet.firstContact();
+    return fleet.representative().infoBytes;
   }
 
   /** Filters are the daemon's own language (containerd's): a replica reads them. */
   async #listWorkers(request: Buffer): Promise<Buffer> {
-    const facts = this.#facts();
-    if (request.length === 0) return facts.workersBytes;
     const { fleet, forwardTimeoutMs = DEFAULT_FORWARD_TIMEOUT_MS } = this.#options;
+    await fleet.firstContact();
+    if (request.length === 0) return fleet.representative().workersBytes;
     return await fleet.forwardListWorkers(request, forwardTimeoutMs);
-  }
-
-  #facts() {
-    const { fleet } = this.#options;
-    const facts = fleet.representative();
-    if (!facts) throw new GatewayError("no_replica", `no replica has answered yet: ${fleet.describe()}`);
-    return facts;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Cancel } from "../base/clock.ts";
+import type { Cancel, Clock } from "../base/clock.ts";
 import { GatewayError } from "../base/errors.ts";
 import { frameMessage } from "../buildkit/grpc-message.ts";
 import { ErrorCode } from "../http2/errors.ts";
@@ -7,6 +7,7 @@ import type { HeaderField } from "../http2/header-field.ts";
 import type { RoutedCall, RoutedClient } from "../routing/routed-call.ts";
 import { BRIDGE_RETURN, type RpcKind } from "../routing/rpc-table.ts";
 import { HeldBody, type HeldTotals } from "./held-body.ts";
+import { isSuccess, statusHeaders, trailersOf } from "./response-fields.ts";
 import { DropPreface, DropSettingsAck, sessionPreface, TunnelFilter } from "./session-tunnel.ts";
 import type { Stream, StreamReceiver } from "./stream.ts";
 import { UpstreamSide } from "./upstream-side.ts";
@@ -25,6 +26,7 @@ export interface CallOptions {
 
 /** Who a call belongs to: its client's connection. */
 export interface CallOwner extends RoutedClient {
+  readonly clock: Clock;
   /** Send the call to a replica, connecting where that is needed. */
   releaseCall(call: Call, replicaId: string): void;
   /** More of a held body has come, or its end. May throw GatewayError, which answers the call. */
@@ -34,9 +36,6 @@ export interface CallOwner extends RoutedClient {
   /** It is over. Called once. */
   callClosed(call: Call): void;
 }
-
-/** Fields of a response's beginning, which trailers must not repeat. */
-const RESPONSE_ONLY = new Set([":status", "content-type"]);
 
 /** Life of a call. */
 type CallState =
@@ -64,6 +63,7 @@ export class Call implements RoutedCall, StreamReceiver {
   isRouted = false;
   /** The replica it was joined to; empty before. */
   replicaId = "";
+  hasSucceeded = false;
   #state: CallState;
   /** Stops what runs while the call is held. */
   #cancelHold: Cancel | undefined;
@@ -143,7 +143,16 @@ export class Call implements RoutedCall, StreamReceiver {
     this.#respond(okTrailers());
   }
 
-  /** Answer a unary call with a message of the gateway's own. */
+  show(statusResponse: Uint8Array): void {
+    if (this.#state.t !== "held") return;
+    if (!this.stream.hasSentHeaders) this.stream.sendHeaders(statusHeaders(this.client.clock.wallTime()), false);
+    this.stream.sendData(frameMessage(statusResponse), false);
+  }
+
+  get isBehind(): boolean {
+    return this.stream.queuedBytes > 0;
+  }
+
   answer(message: Uint8Array): void {
     if (!this.stream.hasSentHeaders) {
       this.stream.sendHeaders(responseHeaders(), false);
@@ -223,13 +232,10 @@ export class Call implements RoutedCall, StreamReceiver {
 
   /** A header list of the replica's. */
   headersDown(fields: readonly HeaderField[], isEndOfStream: boolean): void {
+    this.hasSucceeded = isEndOfStream && isSuccess(fields);
     if (!this.stream.hasSentHeaders || fields[0]?.name !== ":status") this.stream.sendHeaders(fields, isEndOfStream);
     // Where the gateway has begun the response, the replica's own beginning is not news, only its end.
-    else if (isEndOfStream)
-      this.stream.sendHeaders(
-        fields.filter(({ name }) => !RESPONSE_ONLY.has(name)),
-        true,
-      );
+    else if (isEndOfStream) this.stream.sendHeaders(trailersOf(fields), true);
     // From here on the replica's payload need not be looked at.
     if (this.#state.t === "joined" && this.stream.hasSentHeaders && !this.#filterDown) {
       this.#state.upstream.partner = this.stream;

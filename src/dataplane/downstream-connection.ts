@@ -5,12 +5,13 @@ import { ErrorCode } from "../http2/errors.ts";
 import { type HeaderField, headerValue } from "../http2/header-field.ts";
 import type { BuildGroups } from "../routing/build-groups.ts";
 import type { ConnectOutcome } from "../routing/routed-call.ts";
-import { BRIDGE_PING, rpcKind } from "../routing/rpc-table.ts";
+import { rpcKind } from "../routing/rpc-table.ts";
 import { Call, type CallOwner } from "./call.ts";
 import type { ConnectionHandler, ConnectionLimits, RequestHandler } from "./connection-options.ts";
 import type { Dialed } from "./dialer.ts";
 import { FrameConnection } from "./frame-connection.ts";
 import type { HeldTotals } from "./held-body.ts";
+import { keepPatient } from "./held-patience.ts";
 import type { FirstBytes } from "./listener.ts";
 import { LostCalls } from "./lost-calls.ts";
 import { notGrpc, refuse, refusedWith } from "./refusal.ts";
@@ -19,12 +20,6 @@ import type { Stream } from "./stream.ts";
 import type { Transport } from "./transport.ts";
 import type { TurnFlusher } from "./turn-flusher.ts";
 import { UpstreamConnection } from "./upstream-connection.ts";
-
-/** A held Session gets its preface after this long; its client would give up after 10 s. */
-const SESSION_PREFACE_MS = 1_000;
-
-/** A held Ping is answered from memory after this long; its client would give up after 15 s. */
-const HELD_PING_MS = 5_000;
 
 /** The in-process upstream that answers for the whole fleet. Not a name that discovery may give. */
 const FACADE_ID = "(facade)";
@@ -65,6 +60,8 @@ let arrivals = 0;
 
 /** One client's connection: takes its calls, and gives each to whom the router says. */
 export class DownstreamConnection implements CallOwner, ConnectionHandler, RequestHandler {
+  readonly host: string;
+  readonly clock: Clock;
   readonly #services: DownstreamServices;
   readonly #frames: FrameConnection;
   /** Those that take new calls, by replica. */
@@ -82,6 +79,8 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
 
   constructor(transport: Transport, services: DownstreamServices, peer: string, onEnded: () => void) {
     const { clock, limits, log, groups } = services;
+    this.host = peer.replace(/:\d+$/, "");
+    this.clock = clock;
     this.#services = services;
     this.#log = log.child({ client: peer });
     this.#onEnded = onEnded;
@@ -103,6 +102,11 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
   /** How long no call has been open, in milliseconds; 0 while one is. */
   get idleMs(): number {
     return this.#calls.size > 0 ? 0 : this.#services.clock.nowMs() - this.#lastActiveMs;
+  }
+
+  /** Whether it is connected to this replica of the pool that `groups` belongs to. */
+  uses(groups: BuildGroups, replicaId: string): boolean {
+    return this.#services.groups === groups && this.#upstreams.has(replicaId);
   }
 
   /** Say goodbye and close; open calls are answered first, or their users would read of a lost connection. */
@@ -180,25 +184,19 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
         const buildSession = headerValue(fields, "x-docker-expose-session-uuid");
         if (buildSession === undefined) groups.openOther(call);
         else groups.openSession(call, buildSession, headerValue(fields, "x-docker-expose-session-sharedkey"));
-        if (call.heldBody) call.whileHeld = clock.after(SESSION_PREFACE_MS, () => call.beginSession());
         break;
       }
       case "bridge": {
         const buildRef = headerValue(fields, "buildkit-controlapi-buildid");
         if (buildRef === undefined) groups.openOther(call);
         else groups.openBridge(call, buildRef);
-        if (call.path === BRIDGE_PING && call.heldBody) {
-          call.whileHeld = clock.after(HELD_PING_MS, () => {
-            const pong = cachedPong();
-            if (pong && call.heldBody) call.answer(pong);
-          });
-        }
         break;
       }
       case "other":
         groups.openOther(call);
         break;
     }
+    keepPatient(call, clock, cachedPong);
   }
 
   /** More of a call's body: a Solve or Status may now be readable. */

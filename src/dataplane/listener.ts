@@ -5,12 +5,12 @@ import { hostPort } from "../base/address.ts";
 import type { Cancel, Clock } from "../base/clock.ts";
 import { GatewayError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import { removeStaleSocket } from "../base/stale-socket.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
 import { helloKind, REFUSALS } from "./client-hello.ts";
 import { type OnReadDoor, RUNTIME_DOOR } from "./onread-door.ts";
 import type { ReadBuffer, ReadBufferPool } from "./read-buffers.ts";
 import { ReusedBufferReader } from "./socket-reader.ts";
-import { removeStaleSocket } from "./stale-socket.ts";
 import { Transport } from "./transport.ts";
 import type { TurnFlusher } from "./turn-flusher.ts";
 
@@ -24,6 +24,8 @@ export interface AcceptedClient {
   readonly transport: Transport;
   /** Address of the client, for logs. */
   readonly peer: string;
+  /** The name that its TLS hello asked for. */
+  readonly servername?: string;
   /** Bytes that were read to find out what the client speaks; they come before what the transport reads. */
   readonly first: FirstBytes | undefined;
   /** It is not to be served, and this is why. */
@@ -155,7 +157,8 @@ export class Listener {
     server.on("secureConnection", (socket) => {
       const reader = new ReusedBufferReader(buffers);
       const transport = new Transport(socket, flusher, onReadDoor.install(socket, reader) ? reader : undefined);
-      onClient({ transport, peer: peerName(socket), first: undefined });
+      const { servername } = socket;
+      onClient({ transport, peer: peerName(socket), first: undefined, ...(servername && { servername }) });
     });
     // OpenSSL's own message is several lines with addresses in them; its reason is what people can read.
     server.on("tlsClientError", (err: Error & { code?: string; reason?: string }, socket) => {

@@ -2,6 +2,7 @@ import type { Duplex } from "node:stream";
 import { duplexPair } from "node:stream";
 import type { Address } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
+import { GatewayError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
 import type { BuildGroups } from "../routing/build-groups.ts";
@@ -19,21 +20,12 @@ const DRAIN_IDLE_MS = 2_000;
 /** How often a draining gateway looks for idle clients. */
 const DRAIN_CHECK_MS = 250;
 
-/** What the switch is made of. */
-export interface SwitchOptions {
-  readonly clock: Clock;
-  readonly log: Logger;
+/** Where the calls of a client may go: one fleet, and the façade that speaks for it. */
+export interface SwitchPool {
   readonly groups: BuildGroups;
-  readonly limits: DownstreamLimits;
-  /** Clients that may be connected at once. */
-  readonly maxConnections: number;
-  readonly tlsMode: TlsMode;
-  readonly tls: TlsMaterial | undefined;
+  readonly log: Logger;
   /** TLS to the replicas; absent: cleartext. */
   readonly replicaTls: TlsMaterial | undefined;
-  /** How accepted sockets are read. Default: as fast as the runtime allows. */
-  readonly onReadDoor?: OnReadDoor;
-  readonly facadePaths: ReadonlySet<string>;
   /** Serve one more in-process connection. */
   readonly joinFacade: (duplex: Duplex) => void;
   readonly replicaAddress: (replicaId: string) => Address | undefined;
@@ -42,10 +34,27 @@ export interface SwitchOptions {
   readonly onReplicaLost: (replicaId: string, reason: string) => void;
 }
 
+/** Chooses a client's pool by the name that its TLS hello asked for; an error is what the client is told. */
+export type PoolChoice = (servername: string | undefined) => SwitchPool | GatewayError;
+
+/** What the switch is made of. */
+export interface SwitchOptions {
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly limits: DownstreamLimits;
+  /** Clients that may be connected at once. */
+  readonly maxConnections: number;
+  readonly tlsMode: TlsMode;
+  readonly tls: TlsMaterial | undefined;
+  /** How accepted sockets are read. Default: as fast as the runtime allows. */
+  readonly onReadDoor?: OnReadDoor;
+  readonly facadePaths: ReadonlySet<string>;
+}
+
 /** The data plane as a whole: listeners, and the connections of clients. */
 export class Switch {
   readonly #options: SwitchOptions;
-  readonly #services: DownstreamServices;
+  readonly #services = new Map<SwitchPool, DownstreamServices>();
   readonly #buffers = new ReadBufferPool();
   readonly #flusher = new TurnFlusher();
   readonly #listeners: Listener[] = [];
@@ -54,20 +63,10 @@ export class Switch {
 
   constructor(options: SwitchOptions) {
     this.#options = options;
-    const { replicaTls, replicaAddress, joinFacade } = options;
-    this.#services = {
-      ...options,
-      flusher: this.#flusher,
-      dialReplica: (replicaId) => {
-        const address = replicaAddress(replicaId);
-        return address && dial(address, replicaTls, this.#buffers);
-      },
-      dialFacade: () => inProcess(joinFacade),
-    };
   }
 
-  /** Listen on one more address; resolves with the real port. */
-  listen(address: Address): Promise<Address> {
+  /** Listen on one more address for clients of the pools that `choose` gives; resolves with the real port. */
+  listen(address: Address, choose: PoolChoice): Promise<Address> {
     const { tlsMode, tls, clock, log, limits, onReadDoor } = this.#options;
     const listener = new Listener({
       tlsMode,
@@ -78,7 +77,7 @@ export class Switch {
       flusher: this.#flusher,
       handshakeTimeoutMs: limits.handshakeTimeoutMs,
       mayAccept: () => this.#mayAccept(),
-      onClient: (client) => this.#serve(client),
+      onClient: (client) => this.#serve(client, choose),
       ...(onReadDoor && { onReadDoor }),
     });
     this.#listeners.push(listener);
@@ -94,22 +93,58 @@ export class Switch {
     return !isFull;
   }
 
-  #serve({ transport, peer, first, refusal }: AcceptedClient): void {
+  #serve({ transport, peer, first, servername, ...client }: AcceptedClient, choose: PoolChoice): void {
     const { clock, log, limits } = this.#options;
-    const { client, handshakeTimeoutMs } = limits;
+    const pool = client.refusal ?? choose(servername);
     const onEnded = (): void => {
       this.#connections.delete(connection);
     };
-    const connection: DownstreamConnection | RefusedClient = refusal
-      ? new RefusedClient({ transport, clock, log, limits: client, handshakeTimeoutMs, refusal, onEnded })
-      : new DownstreamConnection(transport, this.#services, peer, onEnded);
+    const connection: DownstreamConnection | RefusedClient =
+      pool instanceof GatewayError
+        ? new RefusedClient({
+            transport,
+            clock,
+            log,
+            limits: limits.client,
+            handshakeTimeoutMs: limits.handshakeTimeoutMs,
+            refusal: pool,
+            onEnded,
+          })
+        : new DownstreamConnection(transport, this.#servicesOf(pool), peer, onEnded);
     this.#connections.add(connection);
     connection.start(first);
+  }
+
+  #servicesOf(pool: SwitchPool): DownstreamServices {
+    const known = this.#services.get(pool);
+    if (known) return known;
+    const services: DownstreamServices = {
+      ...this.#options,
+      ...pool,
+      flusher: this.#flusher,
+      dialReplica: (replicaId) => {
+        const address = pool.replicaAddress(replicaId);
+        return address && dial(address, pool.replicaTls, this.#buffers);
+      },
+      dialFacade: () => inProcess(pool.joinFacade),
+    };
+    this.#services.set(pool, services);
+    return services;
   }
 
   /** Accept no new connection. */
   stopAccepting(): void {
     for (const listener of this.#listeners.splice(0)) listener.close();
+  }
+
+  /** Whether a client that is in the middle of something, or was a moment ago, is connected to this replica. */
+  isUsed(pool: SwitchPool, replicaId: string): boolean {
+    for (const connection of this.#connections) {
+      if (connection instanceof DownstreamConnection && connection.uses(pool.groups, replicaId)) {
+        if (connection.idleMs < DRAIN_IDLE_MS) return true;
+      }
+    }
+    return false;
   }
 
   /**

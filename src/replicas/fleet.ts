@@ -2,8 +2,10 @@ import type { Cancel, Clock } from "../base/clock.ts";
 import { GatewayError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
+import { defaultFacts } from "./default-facts.ts";
 import type { Discovery } from "./discovery/discovery.ts";
 import type { ReplicaFacts } from "./facts.ts";
+import type { EndedBuild } from "./history-follower.ts";
 import { acceptsBuilds, describeReplica, type Endpoint, type Replica } from "./replica.ts";
 import { type HealthOptions, ReplicaMonitor } from "./replica-monitor.ts";
 
@@ -13,6 +15,8 @@ export interface FleetOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly health?: HealthOptions;
+  /** What workers are said to build for while no replica has ever answered, such as `linux/amd64`. Empty: this machine's. */
+  readonly platforms: readonly string[];
   /** How to speak to the replicas. Absent: cleartext. */
   readonly tls?: TlsMaterial;
   /** A number in [0, 1), for jitter. Default Math.random. */
@@ -21,16 +25,28 @@ export interface FleetOptions {
 
 const DEFAULT_HEALTH: Required<HealthOptions> = { intervalMs: 5_000, timeoutMs: 2_000, failuresToEject: 2 };
 
+/** Replicas that a description names; the others are counted. */
+const MAX_DESCRIBED = 10;
+
 /** All replicas: which there are, which take builds, and what they said. */
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #monitors = new Map<string, ReplicaMonitor>();
-  readonly #listeners = new Set<(replica: Replica) => void>();
+  readonly #onChange = new Set<(replica: Replica) => void>();
+  readonly #onLoad = new Set<() => void>();
+  readonly #onBuildEnded = new Set<(replicaId: string, build: EndedBuild) => void>();
   #cancelDiscovery: Cancel | undefined;
-  #lastFacts: ReplicaFacts | undefined;
+  #lastFacts: ReplicaFacts;
+  /** A replica has answered; before, the last facts are made up. */
+  #hasAnswered = false;
+  /** All monitors by id, until one comes or goes. */
+  #order: readonly ReplicaMonitor[] | undefined;
+  /** All replicas by id, until anything changes. */
+  #replicas: readonly Replica[] | undefined;
 
   constructor(options: FleetOptions) {
     this.#options = options;
+    this.#lastFacts = defaultFacts(options.platforms);
   }
 
   /** Begin to find and check replicas. Once only; `stop` ends it. */
@@ -41,13 +57,14 @@ export class Fleet {
   /** End all checks and close their connections. All replicas are gone then; builds are not touched. */
   stop(): void {
     this.#cancelDiscovery?.();
-    this.#listeners.clear();
+    for (const listeners of [this.#onChange, this.#onLoad, this.#onBuildEnded]) listeners.clear();
     for (const monitor of this.#monitors.values()) monitor.remove();
   }
 
-  /** All replicas by id; gone ones as long as builds of ours run there. */
+  /** All replicas by id; gone ones as long as builds of ours run there. The same array until anything changes. */
   replicas(): readonly Replica[] {
-    return this.#sorted().map(({ replica }) => replica);
+    this.#replicas ??= this.#sorted().map(({ replica }) => replica);
+    return this.#replicas;
   }
 
   replica(id: string): Replica | undefined {
@@ -66,15 +83,47 @@ export class Fleet {
     });
   }
 
-  /** Hear of every change of a replica's state, with the replica as it is then. */
-  onChange(listener: (replica: Replica) => void): Cancel {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  /** Resolves once a replica has answered, or none is being asked for the first time any more. */
+  async firstContact(): Promise<void> {
+    while (!this.#hasAnswered && this.replicas().some(({ state }) => state.t === "connecting")) {
+      await new Promise<void>((resolve) => {
+        const cancel = this.onChange(() => {
+          cancel();
+          resolve();
+        });
+      });
+    }
   }
 
-  /** The data plane could not connect to a replica, or lost its connection: it is ejected until a check succeeds. */
+  /** Hear of every change of a replica's state or identity, with the replica as it is then. */
+  onChange(listener: (replica: Replica) => void): Cancel {
+    this.#onChange.add(listener);
+    return () => this.#onChange.delete(listener);
+  }
+
+  /** Hear of every change of any replica's load, one by one. */
+  onLoad(listener: () => void): Cancel {
+    this.#onLoad.add(listener);
+    return () => this.#onLoad.delete(listener);
+  }
+
+  /**
+   * Hear of every build that has ended on a replica, whoever started it; also
+   * of those that its history has when it is first read. Of some more than once.
+   */
+  onBuildEnded(listener: (replicaId: string, build: EndedBuild) => void): Cancel {
+    this.#onBuildEnded.add(listener);
+    return () => this.#onBuildEnded.delete(listener);
+  }
+
+  /** The data plane could not connect to a replica: it is ejected until a check succeeds. */
   reportFailure(id: string, reason: string): void {
     this.#monitors.get(id)?.reportFailure(reason);
+  }
+
+  /** The data plane lost a connection to a replica: it is checked at once, and ejected if that fails. */
+  reportLost(id: string, reason: string): void {
+    this.#monitors.get(id)?.reportLost(reason);
   }
 
   /** A replica sent GOAWAY: it gets no new build until a check on a new connection succeeds. */
@@ -82,24 +131,39 @@ export class Fleet {
     this.#monitors.get(id)?.reportDraining(reason);
   }
 
-  /** Count a build as running on a replica until the returned function is called. */
-  buildStarted(id: string): Cancel {
+  /** Place no new build on a replica until `undrain`, or until it is gone. False: there is no such replica. */
+  drain(id: string): boolean {
+    return this.#monitors.get(id)?.drain() ?? false;
+  }
+
+  /** Take a drained replica back, once it has been checked. False: there is no such replica. */
+  undrain(id: string): boolean {
+    return this.#monitors.get(id)?.undrain() ?? false;
+  }
+
+  /** Time since the last build on a replica ended: 0 while one runs, Infinity if none was seen; `undefined`: no such replica. */
+  idleMs(id: string): number | undefined {
+    return this.#monitors.get(id)?.idleMs;
+  }
+
+  /** Count a build as running on a replica until the returned function is called. A ref that is placed twice is one build. */
+  buildStarted(id: string, buildRef: string): Cancel {
     const monitor = this.#monitors.get(id);
-    monitor?.buildStarted();
-    let isOpen = monitor !== undefined;
+    if (!monitor) return () => {};
+    const ended = monitor.buildStarted(buildRef);
     return () => {
-      if (!isOpen) return;
-      isOpen = false;
-      monitor!.buildEnded();
-      if (isForgotten(monitor!.replica) && this.#monitors.get(id) === monitor) this.#monitors.delete(id);
+      ended();
+      if (isForgotten(monitor.replica) && this.#monitors.get(id) === monitor) this.#forget(id);
     };
   }
 
-  /** Every replica and why it is out, for people: `a: ready, b: ejected (connect ECONNREFUSED 10.0.0.7:1234)`. */
+  /** Replicas and why they are out, for people: `a: ready, b: ejected (connect ECONNREFUSED 10.0.0.7:1234), and 40 more`. */
   describe(): string {
-    const replicas = this.#sorted().filter(({ replica }) => replica.state.t !== "gone");
+    const replicas = this.replicas().filter(({ state }) => state.t !== "gone");
     if (replicas.length === 0) return "no replica is known";
-    return replicas.map(({ replica }) => describeReplica(replica)).join(", ");
+    const named = replicas.slice(0, MAX_DESCRIBED).map(describeReplica);
+    if (replicas.length > MAX_DESCRIBED) named.push(`and ${replicas.length - MAX_DESCRIBED} more`);
+    return named.join(", ");
   }
 
   /** What a replica told us. */
@@ -107,10 +171,16 @@ export class Fleet {
     return this.#monitors.get(id)?.facts;
   }
 
-  /** What the fleet as a whole says: the facts of its first ready replica by id, else the last known ones. */
-  representative(): ReplicaFacts | undefined {
+  /**
+   * What the fleet as a whole says: the facts of its first ready replica by id,
+   * else the last known ones, else what every BuildKit can do.
+   */
+  representative(): ReplicaFacts {
     const facts = this.#firstReady()?.facts;
-    if (facts) this.#lastFacts = facts;
+    if (facts) {
+      this.#lastFacts = facts;
+      this.#hasAnswered = true;
+    }
     return this.#lastFacts;
   }
 
@@ -152,18 +222,18 @@ export class Fleet {
     for (const endpoint of endpoints) {
       const monitor = this.#monitors.get(endpoint.id);
       if (monitor) monitor.update(endpoint);
-      else this.#monitors.set(endpoint.id, this.#monitor(endpoint));
+      else this.#add(endpoint);
     }
     for (const [id, monitor] of this.#monitors) {
       if (reported.has(id)) continue;
       monitor.remove();
-      if (isForgotten(monitor.replica)) this.#monitors.delete(id);
+      if (isForgotten(monitor.replica)) this.#forget(id);
     }
   }
 
-  #monitor(endpoint: Endpoint): ReplicaMonitor {
+  #add(endpoint: Endpoint): void {
     const { clock, log, tls, random = Math.random, health } = this.#options;
-    return new ReplicaMonitor({
+    const monitor = new ReplicaMonitor({
       endpoint,
       clock,
       log: log.child({ replica: endpoint.id }),
@@ -171,20 +241,40 @@ export class Fleet {
       health: { ...DEFAULT_HEALTH, ...health },
       random,
       onChange: (replica) => this.#changed(replica),
+      onLoad: () => this.#loadChanged(),
+      onBuildEnded: (build) => {
+        for (const listener of [...this.#onBuildEnded]) listener(endpoint.id, build);
+      },
     });
+    this.#monitors.set(endpoint.id, monitor);
+    this.#order = undefined;
+    this.#replicas = undefined;
+  }
+
+  #forget(id: string): void {
+    this.#monitors.delete(id);
+    this.#order = undefined;
+    this.#replicas = undefined;
   }
 
   #changed(replica: Replica): void {
+    this.#replicas = undefined;
     this.representative();
-    for (const listener of [...this.#listeners]) listener(replica);
+    for (const listener of [...this.#onChange]) listener(replica);
+  }
+
+  #loadChanged(): void {
+    this.#replicas = undefined;
+    for (const listener of [...this.#onLoad]) listener();
   }
 
   #firstReady(): ReplicaMonitor | undefined {
     return this.#sorted().find(({ replica }) => acceptsBuilds(replica));
   }
 
-  #sorted(): ReplicaMonitor[] {
-    return [...this.#monitors.keys()].sort().map((id) => this.#monitors.get(id)!);
+  #sorted(): readonly ReplicaMonitor[] {
+    this.#order ??= [...this.#monitors.keys()].sort().map((id) => this.#monitors.get(id)!);
+    return this.#order;
   }
 }
 

@@ -3,11 +3,13 @@ import type { Cancel, Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
 import { failureText } from "../buildkit/call-failure.ts";
-import { ReplicaClient } from "../buildkit/replica-client.ts";
+import type { ReplicaClient } from "../buildkit/replica-client.ts";
 import type { ReplicaFacts } from "./facts.ts";
-import { KnownFacts } from "./known-facts.ts";
+import { type EndedBuild, HistoryFollower } from "./history-follower.ts";
 import { readmitDelayMs } from "./readmit-backoff.ts";
 import type { Endpoint, Replica, ReplicaState } from "./replica.ts";
+import { ReplicaLoad } from "./replica-load.ts";
+import { ReplicaProbe } from "./replica-probe.ts";
 
 /** When a replica is checked, and when it is out. */
 export interface HealthOptions {
@@ -29,14 +31,20 @@ export interface MonitorOptions {
   readonly health: Required<HealthOptions>;
   /** A number in [0, 1), for the jitter of the backoff. */
   readonly random: () => number;
-  /** Called after every change of state. */
+  /** Called after every change of state or identity. */
   readonly onChange: (replica: Replica) => void;
+  /** Called after every change of its load. */
+  readonly onLoad: () => void;
+  /** Hears of every build that has ended there, of some more than once. */
+  readonly onBuildEnded: (build: EndedBuild) => void;
 }
 
 /** Wait before the next check of a replica whose last one failed. */
 const READMIT = { minMs: 500, maxMs: 10_000 };
 
 const TERMINATING = "discovery says that it is terminating";
+
+const DRAINED = "drained by an operator";
 
 /**
  * Follows one replica through its life: checks its health, asks its facts, and
@@ -46,46 +54,88 @@ export class ReplicaMonitor {
   readonly #options: MonitorOptions;
   #endpoint: Endpoint;
   #state: ReplicaState;
-  #client: ReplicaClient | undefined;
-  readonly #facts: KnownFacts;
+  readonly #probe: ReplicaProbe;
   /** Failed checks since the last good one. */
   #failures = 0;
+  /** A check after a loss is under way: what else is lost needs no other. */
+  #isRechecking = false;
   /** Number of the current check: what an earlier one finds out is void. */
   #round = 0;
   #cancelTimer: Cancel = () => {};
-  #runningBuilds = 0;
+  readonly #load: ReplicaLoad;
+  readonly #history: HistoryFollower;
+  #isDrained = false;
+  /** The replica as it was said to be last, until something changes. */
+  #snapshot: Replica | undefined;
 
   /** Starts to check at once; `remove` stops. */
   constructor(options: MonitorOptions) {
     this.#options = options;
     this.#endpoint = options.endpoint;
-    this.#facts = new KnownFacts(options.clock, options.log);
-    this.#state = { t: "connecting", sinceMs: options.clock.nowMs() };
+    const { clock, log, tls, health, random, onBuildEnded } = options;
+    this.#probe = new ReplicaProbe({
+      clock,
+      log,
+      tls,
+      timeoutMs: health.timeoutMs,
+      onConnectionLost: () => this.#connectionLost(),
+      onIdentity: () => this.#identified(),
+    });
+    this.#load = new ReplicaLoad(clock, () => this.#loadChanged());
+    this.#history = new HistoryFollower({ clock, log, random, load: this.#load, onBuildEnded });
+    this.#state = { t: "connecting", sinceMs: clock.nowMs() };
     void this.#check();
   }
 
-  /** The replica as it is now. */
+  /** The replica as it is now; the same object until something changes. */
   get replica(): Replica {
     const { id, address } = this.#endpoint;
-    return { id, address, state: this.#state, runningBuilds: this.#runningBuilds };
+    this.#snapshot ??= {
+      id,
+      address,
+      state: this.#state,
+      identity: this.facts?.workerId ?? "",
+      runningBuilds: this.#load.running,
+      unconfirmedBuilds: this.#load.unconfirmed,
+    };
+    return this.#snapshot;
   }
 
   /** What it told us, last time it did. */
   get facts(): ReplicaFacts | undefined {
-    return this.#facts.current;
+    return this.#probe.facts;
   }
 
   /** The client of its health checks. Absent while it is out. */
   get client(): ReplicaClient | undefined {
-    return this.#client;
+    return this.#probe.client;
   }
 
-  buildStarted(): void {
-    this.#runningBuilds++;
+  /** Time since its last build ended: 0 while one runs, Infinity if none was seen. */
+  get idleMs(): number {
+    return this.#load.idleMs;
   }
 
-  buildEnded(): void {
-    this.#runningBuilds--;
+  /** We have placed a build here; call the result when it has ended. */
+  buildStarted(buildRef: string): Cancel {
+    return this.#load.buildStarted(buildRef);
+  }
+
+  /** An operator wants no new build here, until `undrain` or until it is gone. False: it is gone already. */
+  drain(): boolean {
+    if (this.#state.t === "gone") return false;
+    this.#isDrained = true;
+    if (this.#state.t === "ready" || this.#state.t === "draining") this.#admit();
+    return true;
+  }
+
+  /** The operator has no objection any more: it takes builds after one good check, where nothing else speaks against it. */
+  undrain(): boolean {
+    if (this.#state.t === "gone") return false;
+    const wasDrained = this.#isDrained;
+    this.#isDrained = false;
+    if (wasDrained && this.#state.t === "draining" && !this.#endpoint.isTerminating) this.#checkNow();
+    return true;
   }
 
   /** Discovery reports the endpoint, again or with a change. */
@@ -94,29 +144,43 @@ export class ReplicaMonitor {
     this.#endpoint = endpoint;
     if (this.#state.t === "gone" || formatAddress(was.address) !== formatAddress(endpoint.address)) {
       this.#disconnect();
-      this.#facts.forget();
+      this.#probe.forgetFacts();
+      this.#load.forgetHistory();
       this.#failures = 0;
       this.#transition({ t: "connecting", sinceMs: this.#nowMs() });
       void this.#check();
-    } else if (endpoint.isTerminating && this.#state.t === "ready") {
-      this.#transition({ t: "draining", sinceMs: this.#nowMs(), reason: TERMINATING });
+    } else if (endpoint.isTerminating && (this.#state.t === "ready" || this.#state.t === "draining")) {
+      this.#admit();
     } else if (was.isTerminating && !endpoint.isTerminating) {
-      this.#disconnect();
-      void this.#check();
+      this.#checkNow();
     }
   }
 
   /** Discovery no longer reports the endpoint. */
   remove(): void {
     this.#disconnect();
+    this.#load.forgetHistory();
+    this.#isDrained = false;
     if (this.#state.t !== "gone") this.#transition({ t: "gone", sinceMs: this.#nowMs() });
   }
 
-  /** The data plane could not connect, or lost its connection. */
+  /** The data plane could not connect. */
   reportFailure(reason: string): void {
     if (this.#state.t === "gone" || this.#state.t === "ejected") return;
     this.#recheck();
     this.#transition({ t: "ejected", sinceMs: this.#nowMs(), reason });
+  }
+
+  /**
+   * The data plane lost a connection, which may be that one's fault alone: it
+   * stays what it is while it is checked on a new connection, and the first
+   * check that fails puts it out.
+   */
+  reportLost(reason: string): void {
+    const { t } = this.#state;
+    if ((t !== "ready" && t !== "draining") || this.#isRechecking) return;
+    this.#options.log.info({ reason }, "connection to replica lost");
+    this.#recheckAfterLoss();
   }
 
   /** The replica announced that it will close its connections (GOAWAY). */
@@ -124,6 +188,18 @@ export class ReplicaMonitor {
     if (this.#state.t !== "ready") return;
     this.#recheck();
     this.#transition({ t: "draining", sinceMs: this.#nowMs(), reason });
+  }
+
+  #checkNow(): void {
+    this.#disconnect();
+    void this.#check();
+  }
+
+  /** Check on a new connection, at once, with no second chance. */
+  #recheckAfterLoss(): void {
+    this.#failures = Math.max(this.#failures, this.#options.health.failuresToEject - 1);
+    this.#checkNow();
+    this.#isRechecking = true;
   }
 
   /**
@@ -139,39 +215,28 @@ export class ReplicaMonitor {
   async #check(): Promise<void> {
     const round = ++this.#round;
     try {
-      const client = this.#connect();
-      await this.#askHealth(client);
-      if (round !== this.#round) return;
-      if (this.#facts.isDue(client)) {
-        const asked = this.#facts.ask(client);
-        // A ready replica's earlier facts will do; a new one is not ready before it has said them.
-        if (this.#state.t === "ready") asked.catch((error: Error) => this.#factsMissing(client, error));
-        else await asked;
-      }
+      // A ready replica's earlier facts will do; a new one is not ready before it has said them.
+      await this.#probe.check(this.#endpoint.address, this.#state.t === "ready");
     } catch (error) {
       if (round === this.#round) this.#failed(error as Error);
       return;
     }
     if (round !== this.#round) return;
     this.#failures = 0;
+    this.#isRechecking = false;
     this.#checkAfter(this.#options.health.intervalMs);
     this.#admit();
+    if (this.client) this.#history.follow(this.client);
   }
 
-  async #askHealth(client: ReplicaClient): Promise<void> {
-    const { timeoutMs } = this.#options.health;
-    const answer = await client.health(timeoutMs);
-    if (answer === undefined) await client.info(timeoutMs);
-    else if (answer !== "SERVING") throw new Error(`its health service says ${answer}`);
-  }
-
+  /** It is well: it takes builds, unless somebody wants it to drain. */
   #admit(): void {
     const state = this.#state;
-    if (this.#endpoint.isTerminating) {
-      if (state.t === "draining") return;
-      this.#transition({ t: "draining", sinceMs: this.#nowMs(), reason: TERMINATING });
-    } else if (state.t !== "ready") {
-      this.#transition({ t: "ready", sinceMs: this.#nowMs() });
+    const reason = this.#endpoint.isTerminating ? TERMINATING : this.#isDrained ? DRAINED : undefined;
+    if (reason === undefined) {
+      if (state.t !== "ready") this.#transition({ t: "ready", sinceMs: this.#nowMs() });
+    } else if (state.t !== "draining" || state.reason !== reason) {
+      this.#transition({ t: "draining", sinceMs: this.#nowMs(), reason });
     }
   }
 
@@ -187,43 +252,34 @@ export class ReplicaMonitor {
     else if (state.reason !== reason) this.#transition({ ...state, reason });
   }
 
-  #factsMissing(client: ReplicaClient, { message }: Error): void {
-    if (client === this.#client) this.#options.log.warn({ reason: message }, "replica does not say what it can do");
-  }
-
   /** The connection of the checks was lost: look at once what is there now, which may be another daemon. */
-  #connectionLost(client: ReplicaClient): void {
-    if (client !== this.#client || this.#state.t !== "ready") return;
-    this.#disconnect();
-    this.#failures++;
-    void this.#check();
+  #connectionLost(): void {
+    const { t } = this.#state;
+    if ((t === "ready" || t === "draining") && !this.#isRechecking) this.#recheckAfterLoss();
   }
 
-  #connect(): ReplicaClient {
-    const { tls } = this.#options;
-    const client: ReplicaClient =
-      this.#client ??
-      new ReplicaClient({
-        address: this.#endpoint.address,
-        ...(tls && { tls }),
-        onConnectionLost: () => this.#connectionLost(client),
-      });
-    this.#client = client;
-    return client;
+  #identified(): void {
+    this.#snapshot = undefined;
+    this.#options.onChange(this.replica);
   }
 
   /** End the current check and its connection. */
   #disconnect(): void {
     this.#round++;
+    this.#isRechecking = false;
     this.#cancelTimer();
-    const client = this.#client;
-    this.#client = undefined;
-    client?.close();
+    this.#history.stop();
+    this.#probe.disconnect();
   }
 
   #checkAfter(delayMs: number): void {
     this.#cancelTimer();
     this.#cancelTimer = this.#options.clock.after(delayMs, () => void this.#check());
+  }
+
+  #loadChanged(): void {
+    this.#snapshot = undefined;
+    this.#options.onLoad();
   }
 
   #nowMs(): number {
@@ -235,6 +291,7 @@ export class ReplicaMonitor {
     const { log, onChange } = this.#options;
     const from = this.#state.t;
     this.#state = state;
+    this.#snapshot = undefined;
     const fields = { from, to: state.t, ...("reason" in state && { reason: state.reason }) };
     if (state.t === "ejected") log.warn(fields, "replica state changed");
     else log.info(fields, "replica state changed");

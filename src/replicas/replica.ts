@@ -22,8 +22,15 @@ export interface Replica {
   readonly id: string;
   readonly address: Address;
   readonly state: ReplicaState;
-  /** Builds that this gateway placed on it and that have not ended. */
+  /** Which daemon it is: its first worker's id, which changes with its state directory. Empty where it is not known. */
+  readonly identity: string;
+  /** Builds that run on it, whoever started them; those of this gateway count from the moment they are placed. */
   readonly runningBuilds: number;
+  /**
+   * Builds of this gateway's that its history does not list yet. While there is
+   * one, other gateways cannot see it. 0 where the history cannot be followed.
+   */
+  readonly unconfirmedBuilds: number;
 }
 
 /** Whether a new build may be placed here. */

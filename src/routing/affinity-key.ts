@@ -1,7 +1,7 @@
-import { parseRepository, trimPath } from "./repository.ts";
+import { parseRepository, type Repository, trimPath } from "./repository.ts";
 
 /** Where a key can come from; their order is configuration. */
-export const KEY_SOURCES = ["repository", "image", "sharedkey"] as const;
+export const KEY_SOURCES = ["repository", "repository-root", "image", "sharedkey"] as const;
 
 export type KeySource = (typeof KEY_SOURCES)[number];
 
@@ -35,20 +35,23 @@ export function affinityKey(material: KeyMaterial, sources: readonly KeySource[]
 
 const KEY_READERS: Readonly<Record<KeySource, (material: KeyMaterial) => string | undefined>> = {
   repository: repositoryKey,
+  "repository-root": ({ attrs }) => repositoryOf(attrs)?.name,
   image: imageKey,
   sharedkey: ({ sharedKey }) => (sharedKey ? `shared:${sharedKey}` : undefined),
 };
 
 /** `github.com/acme/app` or `github.com/acme/app//sub`. */
 function repositoryKey({ attrs }: KeyMaterial): string | undefined {
-  const source = parseRepository(attrs.get("vcs:source") ?? "");
-  if (source) return withDirectory(source.name, trimPath(attrs.get("vcs:localdir:context") ?? ""));
-  const context = parseRepository(attrs.get("context") ?? "");
-  return context && withDirectory(context.name, context.subdir);
+  const repository = repositoryOf(attrs);
+  if (!repository) return undefined;
+  return repository.subdir === "" ? repository.name : `${repository.name}//${repository.subdir}`;
 }
 
-function withDirectory(name: string, directory: string): string {
-  return directory === "" ? name : `${name}//${directory}`;
+/** The checkout that the client builds from, with the context's directory in it, else the context where that is a git URL. */
+function repositoryOf(attrs: KeyMaterial["attrs"]): Repository | undefined {
+  const source = parseRepository(attrs.get("vcs:source") ?? "");
+  if (source) return { name: source.name, subdir: trimPath(attrs.get("vcs:localdir:context") ?? "") };
+  return parseRepository(attrs.get("context") ?? "");
 }
 
 /** Longest list of image names that is looked at. */
@@ -61,13 +64,28 @@ const MAX_NAMES_CHARACTERS = 4_096;
 const REFERENCE =
   /^((?:(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::\d+)?\/)?[a-z0-9._/-]+)(?::[A-Za-z0-9._-]+)?(?:@[a-z0-9+._-]+:[0-9A-Fa-f]{32,})?$/;
 
-/** The first image name, without tag and digest: `image:registry:5000/acme/app`. */
+/** The first image name, without tag and digest: `image:registry:5000/acme/app`, `image:acme/app`. */
 function imageKey({ imageNames }: KeyMaterial): string | undefined {
   for (const names of imageNames) {
     for (const reference of names.slice(0, MAX_NAMES_CHARACTERS).split(",")) {
       const name = REFERENCE.exec(reference.trim())?.[1];
-      if (name !== undefined) return `image:${name}`;
+      if (name !== undefined) return `image:${familiarName(name)}`;
     }
   }
   return undefined;
+}
+
+/** Names of the registry that a name without one means (distribution/reference normalize.go). */
+const DEFAULT_REGISTRIES = new Set(["docker.io", "index.docker.io"]);
+
+/** What a registry in front of a name has, and the first part of a path has not. */
+const REGISTRY = /[.:A-Z]|^localhost$/;
+
+/** One name for all spellings of an image: `docker.io/library/app` and `app` are `app`; a registry's case does not matter. */
+function familiarName(name: string): string {
+  const slash = name.indexOf("/");
+  const hasRegistry = slash > 0 && REGISTRY.test(name.slice(0, slash));
+  const registry = hasRegistry ? name.slice(0, slash).toLowerCase() : "docker.io";
+  const path = hasRegistry ? name.slice(slash + 1) : name;
+  return DEFAULT_REGISTRIES.has(registry) ? path.replace(/^library\/(?=[^/]+$)/, "") : `${registry}/${path}`;
 }

@@ -3,15 +3,19 @@ import type { SolveRequest } from "../buildkit/solve-request.ts";
 import { ownTokens } from "./build-tokens.ts";
 import { CallsByToken, type TokenedCall } from "./calls-by-token.ts";
 import type { GroupLoad } from "./group-load.ts";
+import type { Holding } from "./holding.ts";
+import type { Waiting } from "./placer.ts";
 import type { RoutedCall, RoutedClient } from "./routed-call.ts";
 
-/** Life of a build group. Calls are held until it is `placed` or `failed`. */
+/** Life of a build group. Calls are held until it is `placed`, `answered` or `failed`. */
 export type GroupState =
   /** Nobody looks for a replica. */
   | { readonly t: "unplaced" }
   /** A replica is looked for, and connected to through `client`. */
   | { readonly t: "placing"; readonly client: RoutedClient; readonly abort: AbortController }
   | { readonly t: "placed"; readonly replicaId: string }
+  /** It was a probe, and has been answered in a replica's place. */
+  | { readonly t: "answered" }
   | { readonly t: "failed"; readonly error: GatewayError };
 
 /** A call, and the ref or session that made it a member. */
@@ -23,6 +27,9 @@ export interface Member extends TokenedCall {
 /** The order in which a failure is told: what ends first decides what a user reads, and it must be the Solve. */
 const FAILURE_ORDER = ["solve", "bridge", "status", "session"];
 
+/** The order in which a daemon ends a build whose frontend has returned. */
+const ANSWER_ORDER = ["bridge", "solve", "status", "session"];
+
 /**
  * The refs and sessions that Solves tie together, and the calls that belong to
  * them. One group, one replica.
@@ -30,6 +37,7 @@ const FAILURE_ORDER = ["solve", "bridge", "status", "session"];
 export class BuildGroup {
   readonly tokens = new Set<string>();
   readonly #load: GroupLoad;
+  readonly #holding: Holding;
   readonly #held = new CallsByToken<Member>();
   /** The Solves among what is held. */
   readonly #heldSolves = new Map<RoutedCall, SolveRequest>();
@@ -40,8 +48,9 @@ export class BuildGroup {
   #hasHadSolve = false;
   #state: GroupState = { t: "unplaced" };
 
-  constructor(load: GroupLoad) {
+  constructor(load: GroupLoad, holding: Holding) {
     this.#load = load;
+    this.#holding = holding;
   }
 
   get state(): GroupState {
@@ -81,13 +90,15 @@ export class BuildGroup {
       this.#clients.add(call.client);
       this.#held.add(member);
       if (solve) this.#addSolve(call, solve);
+      if (this.isUnsettled) this.#holding.add(member);
     }
+    this.#endIfAnswerable();
     this.#settle();
   }
 
   #addSolve(call: RoutedCall, solve: SolveRequest): void {
     this.#hasHadSolve = true;
-    if (!solve.isInternal) this.#load.add(call);
+    if (!solve.isInternal) this.#load.add(call, solve);
     this.#heldSolves.set(call, solve);
     for (const token of ownTokens(solve)) this.#owners.set(token, (this.#owners.get(token) ?? 0) + 1);
   }
@@ -102,11 +113,26 @@ export class BuildGroup {
   /** It goes to this replica if that can be reached, for now to none if `undefined`: its builds count there. */
   expectAt(replicaId: string | undefined): void {
     this.#load.moveTo(replicaId);
+    if (replicaId !== undefined) this.#holding.chosen();
   }
 
-  /** The group has a replica: release what is held, in the order it came. */
-  placed(replicaId: string): void {
+  /** It has to wait for a replica, or something of what is said of that has changed. */
+  waits(waiting: Waiting): void {
+    this.#holding.waits(waiting);
+    this.#endIfAnswerable();
+    this.#settle();
+  }
+
+  #endIfAnswerable(): void {
+    if (!this.isUnsettled || !this.#holding.isAnswerable) return;
+    this.#stopPlacing();
+    this.#state = { t: "answered" };
+  }
+
+  /** The group has a replica: release what is held, in the order it came. `because`: why this one, for people. */
+  placed(replicaId: string, because?: string): void {
     this.#load.moveTo(replicaId);
+    this.#holding.placed(replicaId, because);
     this.#state = { t: "placed", replicaId };
     this.#settle();
   }
@@ -114,6 +140,7 @@ export class BuildGroup {
   /** The build cannot run, or its replica was lost: answer what is held, and whatever comes later. */
   failed(error: GatewayError): void {
     this.#stopPlacing();
+    this.#holding.failed(error);
     this.#state = { t: "failed", error };
     this.#settle();
   }
@@ -125,6 +152,7 @@ export class BuildGroup {
   left(call: RoutedCall): void {
     this.#open.delete(call);
     this.#load.remove(call);
+    this.#holding.remove(call);
     if (!this.#held.remove(call)) return;
     const solve = this.#heldSolves.get(call);
     this.#heldSolves.delete(call);
@@ -161,11 +189,17 @@ export class BuildGroup {
     const members = this.#held.takeAll();
     this.#heldSolves.clear();
     this.#owners.clear();
-    if (state.t === "placed") {
-      for (const { call } of inOrder(members, ({ arrival }) => arrival)) call.release(state.replicaId);
-    } else {
-      for (const { call } of inOrder(members, ({ kind }) => FAILURE_ORDER.indexOf(kind)))
-        call.fail(state.error, !this.#hasHadSolve);
+    switch (state.t) {
+      case "placed":
+        for (const { call } of inOrder(members, ({ arrival }) => arrival)) call.release(state.replicaId);
+        break;
+      case "answered":
+        for (const { call } of inOrder(members, ({ kind }) => ANSWER_ORDER.indexOf(kind))) this.#holding.answer(call);
+        break;
+      case "failed":
+        for (const { call } of inOrder(members, ({ kind }) => FAILURE_ORDER.indexOf(kind)))
+          call.fail(state.error, !this.#hasHadSolve);
+        break;
     }
   }
 }

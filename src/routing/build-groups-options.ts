@@ -6,19 +6,36 @@ import type { Placer } from "./placer.ts";
 /** What groups need of the fleet. */
 export interface GroupFleet {
   /** A build is being sent to a replica; call the result when it has ended. */
-  buildStarted(replicaId: string): Cancel;
+  buildStarted(replicaId: string, buildRef: string): Cancel;
   /** A replica could not be reached. */
   reportFailure(replicaId: string, reason: string): void;
   /** Which replica knows a build, whoever placed it. */
   locateBuild(buildRef: string): Promise<string | undefined>;
 }
 
+/** Who remembers where caches are warm. */
+export interface Warmth {
+  /** A build with this key has succeeded on a replica. */
+  built(key: string, replicaId: string): void;
+  /** Caches of a replica's have been thrown away. */
+  pruned(replicaId: string): void;
+}
+
+/** When a build's user is shown that it waits, and where it runs. */
+export type ProgressMode =
+  /** When it has had to wait. */
+  "queued" | "always" | "off";
+
 /** What groups are made of. */
 export interface BuildGroupsOptions {
   readonly placer: Placer;
   readonly fleet: GroupFleet;
+  readonly warmth: Warmth;
+  /** What some replica answers to a frontend's Ping (`PongResponse`); `undefined` where that is not known. */
+  readonly pong: () => Buffer | undefined;
   readonly clock: Clock;
   readonly log: Logger;
   /** Where affinity keys come from, in order. */
   readonly keySources: readonly KeySource[];
+  readonly progress: ProgressMode;
 }

@@ -6,18 +6,16 @@ import { BuildKeys } from "./build-keys.ts";
 import { refToken, sessionToken, solveTokens } from "./build-tokens.ts";
 import type { TokenedCall } from "./calls-by-token.ts";
 import { Clients } from "./client-builds.ts";
-import { GroupLoad } from "./group-load.ts";
+import { GroupLoad, type StartBuild } from "./group-load.ts";
 import { GroupMemory } from "./group-memory.ts";
+import { Holding } from "./holding.ts";
+import { describeReason } from "./placement-reason.ts";
 import { reachReplica } from "./reach-replica.ts";
 import type { RoutedCall, RoutedClient } from "./routed-call.ts";
+import { PRUNE } from "./rpc-table.ts";
+import { buildStarter, fairKey } from "./running-build.ts";
+import { UnclaimedCalls } from "./unclaimed-calls.ts";
 import { WaitingCalls } from "./waiting-calls.ts";
-
-/** How long buildkitd itself waits for the build of a frontend call, and of a Status (control/gateway and solver of moby/buildkit). */
-const BRIDGE_WAIT_MS = 3_000;
-const STATUS_WAIT_MS = 6_000;
-
-/** A Solve comes within milliseconds of the calls it belongs to: for a frontend's, replicas are not asked before this. */
-const LOCATE_AFTER_MS = 100;
 
 /** How long a Solve waits for its Session where only that may say what its cache is known by. */
 const SESSION_WAIT_MS = 500;
@@ -47,12 +45,22 @@ export class BuildGroups {
   readonly #groups = new Map<RoutedCall, BuildGroup>();
   readonly #waiting: WaitingCalls;
   readonly #memory = new GroupMemory();
+  readonly #unclaimed: UnclaimedCalls;
   readonly #keys: BuildKeys;
+  readonly #startBuild: StartBuild;
 
   constructor(options: BuildGroupsOptions) {
     this.#options = options;
     this.#waiting = new WaitingCalls(options.clock, (client) => this.#clients.of(client).isSolving);
+    this.#unclaimed = new UnclaimedCalls({
+      waiting: this.#waiting,
+      fleet: options.fleet,
+      log: options.log,
+      sendTo: (call, buildRef, id) => this.#join(this.#groupAt(id), [{ call, token: refToken(buildRef) }]),
+      sendAnywhere: (call) => this.openOther(call),
+    });
     this.#keys = new BuildKeys(options.keySources);
+    this.#startBuild = buildStarter(options, this.#keys);
   }
 
   /** A Session. Without a Solve it stays for as long as its client likes, as at buildkitd. */
@@ -77,7 +85,7 @@ export class BuildGroups {
     const token = refToken(buildRef);
     const group = this.#memory.find(token);
     if (group) this.#join(group, [{ call, token }]);
-    else this.#seek(call, buildRef, BRIDGE_WAIT_MS);
+    else this.#seek(call, buildRef);
   }
 
   /** Progress of a build: of one that is about to be solved here, or of any that a replica knows. */
@@ -87,7 +95,12 @@ export class BuildGroups {
     // That a build failed here is its own client's to hear; for others a replica may have a record of it.
     const isOthers = group?.state.t === "failed" && !group.hasServed(call.client);
     if (group && !isOthers) this.#join(group, [{ call, token }]);
-    else this.#seek(call, buildRef, STATUS_WAIT_MS);
+    else this.#seek(call, buildRef);
+  }
+
+  #seek(call: RoutedCall, buildRef: string): void {
+    if (buildRef === "") this.openOther(call);
+    else this.#unclaimed.seek(call, buildRef, this.#clients.of(call.client).isSolving);
   }
 
   /** Any other call: to the client's replica, to one it has talked to, else to any that can be reached. */
@@ -100,39 +113,6 @@ export class BuildGroups {
     const group = this.#newGroup();
     this.#join(group, [{ call, token: "" }]);
     this.#placeIfUnplaced(group);
-  }
-
-  /** Wait for the Solve that names this build; where none comes, go to whoever has the build, else to any replica. */
-  #seek(call: RoutedCall, buildRef: string, waitMs: number): void {
-    if (buildRef === "") {
-      this.openOther(call);
-      return;
-    }
-    const giveUp = () => {
-      if (this.#waiting.remove(call)) this.openOther(call);
-    };
-    this.#waiting.add(call, refToken(buildRef));
-    // A Status alone is common (`history logs`) and waits for nothing; a frontend's call has its Solve close by.
-    if (call.kind === "status" && !this.#clients.of(call.client).isSolving) {
-      this.#waiting.afterWaiting(call, waitMs, giveUp);
-      this.#goToOwner(call, buildRef);
-      return;
-    }
-    this.#waiting.afterWaiting(call, LOCATE_AFTER_MS, () => {
-      this.#waiting.afterWaiting(call, waitMs - LOCATE_AFTER_MS, giveUp);
-      this.#goToOwner(call, buildRef);
-    });
-  }
-
-  /** Ask the replicas who has a build, and send the call there unless its Solve has come meanwhile. */
-  #goToOwner(call: RoutedCall, buildRef: string): void {
-    this.#options.fleet.locateBuild(buildRef).then(
-      (owner) => {
-        if (owner === undefined || !this.#waiting.remove(call)) return;
-        this.#join(this.#groupAt(owner), [{ call, token: refToken(buildRef) }]);
-      },
-      (error: unknown) => this.#options.log.debug({ err: error, buildRef }, "build not located"),
-    );
   }
 
   /** The headers of a Solve have come; its body is being read. Until {@link solveArrived}, its like are waited for. */
@@ -166,7 +146,7 @@ export class BuildGroups {
   #groupFor(client: RoutedClient, tokens: readonly string[], isInternal: boolean): BuildGroup | undefined {
     for (const token of tokens) {
       const known = this.#memory.find(token);
-      if (known) return known;
+      if (known && known.state.t !== "answered") return known;
     }
     return (isInternal ? undefined : this.#clients.of(client).placing) ?? this.#boundGroup(client);
   }
@@ -211,6 +191,7 @@ export class BuildGroups {
         client,
         purpose: solve === undefined ? "call" : solve.isInternal ? "internal" : "build",
         key,
+        fairKey: fairKey(key, client),
         follow: this.#clients.of(client).binding,
       });
       if (outcome.t === "aborted") return;
@@ -219,20 +200,20 @@ export class BuildGroups {
         return;
       }
       const { replicaId, reason } = outcome;
-      if (solve) log.debug({ buildRef: solve.buildRef, key, replica: replicaId, reason }, "build placed");
-      this.#placed(group, replicaId);
+      if (solve) log.debug({ buildRef: solve.buildRef, key, replica: replicaId, reason: reason.t }, "build placed");
+      this.#placed(group, replicaId, reason.t === "followed" ? undefined : describeReason(reason, key));
     } catch (error) {
       log.error({ err: error }, "placing failed");
       group.failed(new GatewayError("internal", "placing the build failed", { cause: error }));
     }
   }
 
-  #placed(group: BuildGroup, replicaId: string): void {
+  #placed(group: BuildGroup, replicaId: string, because: string | undefined): void {
     for (const { call, solve } of group.held) {
       this.#clients.of(call.client).visited = replicaId;
       if (solve && !solve.isInternal) this.#join(group, this.#bind(call.client, replicaId));
     }
-    group.placed(replicaId);
+    group.placed(replicaId, because);
   }
 
   /** The replica that ran a Solve is gone: its build has failed, for every call that comes later too. */
@@ -248,6 +229,7 @@ export class BuildGroups {
   /** A call has ended, however. */
   closed(call: RoutedCall): void {
     this.#waiting.remove(call);
+    if (call.path === PRUNE && call.hasSucceeded) this.#options.warmth.pruned(call.replicaId);
     const group = this.#groups.get(call);
     if (!group) return;
     this.#groups.delete(call);
@@ -280,7 +262,7 @@ export class BuildGroups {
   }
 
   #newGroup(): BuildGroup {
-    return new BuildGroup(new GroupLoad((replicaId) => this.#options.fleet.buildStarted(replicaId)));
+    return new BuildGroup(new GroupLoad(this.#startBuild), new Holding(this.#options));
   }
 
   /** A group of its own for a call that goes to a known replica. */

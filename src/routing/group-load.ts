@@ -1,26 +1,34 @@
 import type { Cancel } from "../base/clock.ts";
+import type { SolveRequest } from "../buildkit/solve-request.ts";
 import type { RoutedCall } from "./routed-call.ts";
+
+/** Counts a build on a replica, until its result is called. */
+export type StartBuild = (replicaId: string, call: RoutedCall, solve: SolveRequest) => Cancel;
+
+/** A build, and the way to take it off its replica's load; absent where it is on none. */
+interface OpenBuild {
+  readonly solve: SolveRequest;
+  readonly end: Cancel | undefined;
+}
 
 /** Counts the open builds of one group as load of the replica that the group goes to. */
 export class GroupLoad {
-  readonly #buildStarted: (replicaId: string) => Cancel;
-  /** The way to take each open build off its replica's load; absent where it is on none. */
-  readonly #builds = new Map<RoutedCall, Cancel | undefined>();
+  readonly #startBuild: StartBuild;
+  readonly #builds = new Map<RoutedCall, OpenBuild>();
   #replicaId: string | undefined;
 
-  /** `buildStarted` counts one build on a replica until its result is called. */
-  constructor(buildStarted: (replicaId: string) => Cancel) {
-    this.#buildStarted = buildStarted;
+  constructor(startBuild: StartBuild) {
+    this.#startBuild = startBuild;
   }
 
   /** A build that is not internal has joined the group. */
-  add(solve: RoutedCall): void {
-    this.#builds.set(solve, this.#start());
+  add(call: RoutedCall, solve: SolveRequest): void {
+    this.#builds.set(call, { solve, end: this.#start(call, solve) });
   }
 
   /** A call has ended; only builds count. */
   remove(call: RoutedCall): void {
-    this.#builds.get(call)?.();
+    this.#builds.get(call)?.end?.();
     this.#builds.delete(call);
   }
 
@@ -28,13 +36,13 @@ export class GroupLoad {
   moveTo(replicaId: string | undefined): void {
     if (replicaId === this.#replicaId) return;
     this.#replicaId = replicaId;
-    for (const [solve, end] of this.#builds) {
+    for (const [call, { solve, end }] of this.#builds) {
       end?.();
-      this.#builds.set(solve, this.#start());
+      this.#builds.set(call, { solve, end: this.#start(call, solve) });
     }
   }
 
-  #start(): Cancel | undefined {
-    return this.#replicaId === undefined ? undefined : this.#buildStarted(this.#replicaId);
+  #start(call: RoutedCall, solve: SolveRequest): Cancel | undefined {
+    return this.#replicaId === undefined ? undefined : this.#startBuild(this.#replicaId, call, solve);
   }
 }

@@ -19,14 +19,25 @@ export class GroupMemory {
     return this.#byToken.get(token);
   }
 
-  /** These refs and sessions belong to `group` from now on, unless another has them already. It has a call, or will have. */
+  /**
+   * These refs and sessions belong to `group` from now on, unless another has
+   * them already that is more than a probe which has been answered. It has a
+   * call, or will have.
+   */
   name(group: BuildGroup, tokens: readonly string[]): void {
     this.#revive(group);
     for (const token of tokens) {
-      if (this.#byToken.has(token)) continue;
+      const owner = this.#byToken.get(token);
+      if (owner && owner.state.t !== "answered") continue;
+      if (owner) this.#disown(owner, token);
       this.#byToken.set(token, group);
       group.tokens.add(token);
     }
+  }
+
+  #disown(owner: BuildGroup, token: string): void {
+    owner.tokens.delete(token);
+    if (this.#idle.has(owner)) this.#idleTokens--;
   }
 
   #revive(group: BuildGroup): void {

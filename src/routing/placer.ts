@@ -1,23 +1,42 @@
-import { GatewayError } from "../base/errors.ts";
-import { acceptsBuilds, type Replica } from "../replicas/replica.ts";
-import { type PlacementOptions, type PlacementReason, place } from "./placement.ts";
+import type { Cancel } from "../base/clock.ts";
+import type { GatewayError } from "../base/errors.ts";
+import type { PlacementReason } from "./placement-reason.ts";
 
 /** What wants a replica. */
 export type PlacementPurpose =
-  /** May be made to wait. */
+  /** May be made to wait, and counts as load. */
   | "build"
-  /** An internal Solve, by which a client learns what the daemon can do. A client's patience with it is shorter. */
+  /** An internal Solve, by which a client learns what the daemon can do: waits for a replica, but for no room on one. */
   | "internal"
   /** A call of no build, such as the export of a trace: clients wait for it even after Ctrl-C, so it must not. */
   | "call";
+
+/** A build that cannot go on yet, as its user may see it. */
+export interface Waiting {
+  /** Place in the queue, from 1. */
+  readonly position: number;
+  /** Builds in the queue. */
+  readonly length: number;
+  /** What it waits for, for people: `all 3 replicas are full (4 builds each)`. */
+  readonly cause: string;
+}
 
 /** What wants a replica, and what is known of it. */
 export interface PlacementRequest {
   readonly purpose: PlacementPurpose;
   /** What its cache is known by; absent: anywhere. */
   readonly key: string | undefined;
+  /** Whose turn it takes in the queue: its key, or for a build without one its client. */
+  readonly fairKey: string;
   /** Replicas that could not be reached for this build, and why. */
   readonly excluded: ReadonlyMap<string, string>;
+  /**
+   * Called when a replica has been chosen, before anything else is decided: the
+   * build counts as load of that replica from then on.
+   */
+  readonly onChosen: (replicaId: string) => void;
+  /** Called when it has to wait, and whenever what is said changes. Never from inside `place`. */
+  readonly onWaiting: (waiting: Waiting) => void;
 }
 
 /** Where it may go, or why nowhere. */
@@ -25,44 +44,10 @@ export type PlacementOutcome =
   | { readonly t: "placed"; readonly replicaId: string; readonly reason: PlacementReason }
   | { readonly t: "refused"; readonly error: GatewayError };
 
-/** Decides where builds run. It may take its time; `signal` says that nobody waits any more. */
+/** Decides where builds run. */
 export interface Placer {
+  /** May take its time; `signal` says that nobody waits any more, and then what it resolves with does not matter. */
   place(request: PlacementRequest, signal: AbortSignal): Promise<PlacementOutcome>;
-}
-
-/** What a placer needs to know of the fleet. */
-export interface PlacerFleet {
-  replicas(): readonly Replica[];
-  /** Every replica and why it is out, for people. */
-  describe(): string;
-}
-
-/** Places at once, or refuses where no replica takes builds. */
-export class ImmediatePlacer implements Placer {
-  readonly #fleet: PlacerFleet;
-  readonly #options: PlacementOptions;
-
-  constructor(fleet: PlacerFleet, options: PlacementOptions) {
-    this.#fleet = fleet;
-    this.#options = options;
-  }
-
-  async place({ key, excluded }: PlacementRequest): Promise<PlacementOutcome> {
-    const placement = place(key, this.#fleet.replicas(), excluded, this.#options);
-    if (placement.t === "placed") return placement;
-    return {
-      t: "refused",
-      error: new GatewayError("no_replica", `no replica takes builds: ${this.#whyNone(excluded)}`),
-    };
-  }
-
-  /** Why each is out; one whose health checks succeed all the same is named with what this build met. */
-  #whyNone(excluded: ReadonlyMap<string, string>): string {
-    const unreached = this.#fleet
-      .replicas()
-      .filter((replica) => acceptsBuilds(replica) && excluded.has(replica.id))
-      .map(({ id }) => `${id} (${excluded.get(id)})`);
-    const known = this.#fleet.describe();
-    return unreached.length === 0 ? known : `${known}; could not connect to ${unreached.join(", ")}`;
-  }
+  /** A build of this fair key has been admitted; call the result when it has ended. */
+  buildStarted(fairKey: string): Cancel;
 }

@@ -1,7 +1,7 @@
 import type { GatewayError } from "../base/errors.ts";
 import type { BuildGroup } from "./build-group.ts";
-import type { PlacementReason } from "./placement.ts";
-import type { PlacementPurpose, Placer } from "./placer.ts";
+import type { PlacementReason } from "./placement-reason.ts";
+import type { PlacementPurpose, PlacementRequest, Placer } from "./placer.ts";
 import type { RoutedClient } from "./routed-call.ts";
 
 /** How a group comes to a replica. */
@@ -14,33 +14,48 @@ export interface ReachOptions {
   readonly purpose: PlacementPurpose;
   /** What the build's cache is known by. */
   readonly key: string | undefined;
+  /** Whose turn it takes in the queue. */
+  readonly fairKey: string;
   /** The replica that the client's builds follow; the placer is asked when it cannot be reached. */
   readonly follow: string | undefined;
 }
 
+/** It went where its client's builds go. */
+interface Followed {
+  readonly t: "followed";
+}
+
 /** A replica that is connected to, or why there is none; `aborted` where nobody wants it any more. */
 export type ReachOutcome =
-  | { readonly t: "reached"; readonly replicaId: string; readonly reason: PlacementReason | "followed" }
+  | { readonly t: "reached"; readonly replicaId: string; readonly reason: PlacementReason | Followed }
   | { readonly t: "refused"; readonly error: GatewayError }
   | { readonly t: "aborted" };
 
 /**
  * Find a replica for a group that takes its client's connection. One that
- * cannot be reached is reported and not tried again: no byte of the group has
- * been sent before. Rejects only as the placer does.
+ * cannot be reached is reported, and excluded until the others have been tried:
+ * no byte of the group has been sent before. Rejects only as the placer does.
  */
 export async function reachReplica(
   group: BuildGroup,
-  { placer, reportFailure, client, purpose, key, follow }: ReachOptions,
+  { placer, reportFailure, client, purpose, key, fairKey, follow }: ReachOptions,
 ): Promise<ReachOutcome> {
   const signal = group.beginPlacing(client);
   const excluded = new Map<string, string>();
+  const request: PlacementRequest = {
+    purpose,
+    key,
+    fairKey,
+    excluded,
+    onChosen: (replicaId) => group.expectAt(replicaId),
+    onWaiting: (waiting) => group.waits(waiting),
+  };
   let followed = follow;
   for (;;) {
     const outcome =
       followed === undefined
-        ? await placer.place({ purpose, key, excluded }, signal)
-        : ({ t: "placed", replicaId: followed, reason: "followed" } as const);
+        ? await placer.place(request, signal)
+        : ({ t: "placed", replicaId: followed, reason: { t: "followed" } } as const);
     followed = undefined;
     if (signal.aborted) return { t: "aborted" };
     if (outcome.t === "refused") return outcome;
@@ -51,6 +66,8 @@ export async function reachReplica(
     if (connected.t === "connected") return { t: "reached", replicaId, reason };
     group.expectAt(undefined);
     reportFailure(replicaId, connected.reason);
+    // It was chosen once more: another round has begun, in which the others have their turn again too.
+    if (excluded.has(replicaId)) excluded.clear();
     excluded.set(replicaId, connected.reason);
   }
 }

@@ -14,10 +14,26 @@ export interface RoutedCall {
    * no Solve of its build carries the error, so the call does so itself.
    */
   fail(error: GatewayError, isAlone: boolean): void;
+  /** Show the client of a held Status a StatusResponse of the gateway's. Does nothing once the call is not held. */
+  show(statusResponse: Uint8Array): void;
+  /** The client has yet to take some of what it was shown. */
+  readonly isBehind: boolean;
+  /** Answer a held unary call with a message of the gateway's own, and status 0. */
+  answer(message: Uint8Array): void;
+  /** End a held call with status 0. */
+  finish(): void;
+  /** Full path of its method. */
+  readonly path: string;
+  /** The replica that it was sent to; empty before. */
+  readonly replicaId: string;
+  /** Its replica has ended it with status 0. */
+  readonly hasSucceeded: boolean;
 }
 
 /** One client connection. */
 export interface RoutedClient {
+  /** The client's address without its port: builds without a key take turns by it. */
+  readonly host: string;
   /** Whether a call can be sent to the replica right now. */
   isConnected(replicaId: string): boolean;
   /** Reach a replica. Its own SETTINGS have been seen when this is `connected`; nothing of a call has been sent. */

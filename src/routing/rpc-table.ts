@@ -27,6 +27,9 @@ export const BRIDGE_PING = `${BRIDGE_PREFIX}Ping`;
 /** Call that ends a client-side frontend; a client waits for its answer even after a failure. */
 export const BRIDGE_RETURN = `${BRIDGE_PREFIX}Return`;
 
+/** Call that throws caches of a replica's away. */
+export const PRUNE = "/moby.buildkit.v1.Control/Prune";
+
 /** Tell what an RPC is by its full path: Control and Content both have an `Info`. */
 export function rpcKind(path: string, facadePaths: ReadonlySet<string>): RpcKind {
   if (facadePaths.has(path)) return "facade";

@@ -5,10 +5,12 @@ import { fileURLToPath } from "node:url";
 
 /** Git ignores it; it stays from run to run, so that packages are downloaded once. */
 const LAB = fileURLToPath(new URL("../../.lab", import.meta.url));
-const UNPACKED = path.join(LAB, "bench-peers");
 
-/** Debian packages with the programs that the benchmark compares with or needs. */
-const PACKAGES = ["nginx", "haproxy", "openssl"];
+/** Debian packages with the programs that the benchmarks compare with or need. */
+const PACKAGES = ["nginx", "libnginx-mod-stream", "haproxy", "openssl"];
+
+/** Named by what it holds, so that a longer list is fetched anew. */
+const UNPACKED = path.join(LAB, `peers-${PACKAGES.join("+")}`);
 
 /** Where Debian puts programs. */
 const PROGRAM_FOLDERS = ["/usr/sbin", "/usr/bin"];
@@ -34,6 +36,11 @@ export function findProgram(name: string): Program {
   const folders = readdirSync(libraries).filter((entry) => entry.endsWith("-linux-gnu"));
   const searched = [...folders.map((folder) => path.join(libraries, folder)), libraries];
   return { path: unpacked, env: { LD_LIBRARY_PATH: searched.join(":") } };
+}
+
+/** A dynamic module of an nginx that {@link findProgram} has found; undefined where that brings it built in. */
+export function findNginxModule(nginx: Program, file: string): string | undefined {
+  return [path.resolve(path.dirname(nginx.path), "../lib/nginx/modules", file)].find(existsSync);
 }
 
 /** Download the packages and what they depend on and the system lacks, and unpack them without installing. */

@@ -83,7 +83,7 @@ describe("a build that is held", () => {
 
   test("ends in the words of whoever refuses it: Solve first, then what carries no error", async () => {
     const { gate, client } = await holdBuild();
-    gate.open({ t: "refused", error: new GatewayError("limit_exceeded", "queue full: 64 builds waiting") });
+    gate.open(new GatewayError("queue_full", "queue full: 64 builds waiting"));
     const ended: number[] = [];
     const readEnd = async (id: number) => {
       const { headers } = await readMessage(client, id);

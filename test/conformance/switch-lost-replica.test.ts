@@ -2,13 +2,23 @@ import { randomBytes } from "node:crypto";
 import type { Socket } from "node:net";
 import { describe, expect, test } from "vitest";
 import { BRIDGE_RETURN, BRIDGE_SOLVE, bridgeBlock, SOLVE, solveMessage } from "../support/build-calls.ts";
-import { BRIDGE_ID, messageOf, SESSION_ID, SOLVE_ID, STATUS_ID, sendBuild, statusOf } from "../support/raw-build.ts";
+import {
+  BRIDGE_ID,
+  messageOf,
+  messagesOf,
+  SESSION_ID,
+  SOLVE_ID,
+  STATUS_ID,
+  sendBuild,
+  statusOf,
+} from "../support/raw-build.ts";
 import { settled } from "../support/raw-http2/barrier.ts";
 import { dataFrame, goawayFrame, headersFrame, settingsFrame } from "../support/raw-http2/frames.ts";
 import { OK_BLOCK, RESPONSE_BLOCK, requestBlock } from "../support/raw-http2/grpc-fields.ts";
 import { type RawMessage, readHeaders, readMessage } from "../support/raw-http2/raw-message.ts";
 import type { RawPeer } from "../support/raw-http2/raw-peer.ts";
 import { sendBody } from "../support/raw-http2/send-body.ts";
+import { describeStatus } from "../support/shown-status.ts";
 import { SwitchRig } from "../support/switch-rig.ts";
 
 describe("a replica that is lost in the middle of a build", () => {
@@ -153,19 +163,24 @@ describe("a replica that speaks nonsense is left out, and its build goes elsewhe
     await answerHealthily(rig, client);
   });
 
-  test("all of them: UNAVAILABLE, with each replica and why", async () => {
+  test("all of them: the build waits and says why, until one speaks sense", async () => {
     const rig = await SwitchRig.start({ replicas: 2 });
-    rig.replicas[0]!.onSwitchSocket = (socket) => void socket.resume().end("HTTP/1.1 400 Bad Request\r\n\r\n");
-    rig.replicas[1]!.onSwitchSocket = (socket) => void socket.resume().end();
+    const [first, second] = rig.replicas;
+    const usual = second!.onSwitchSocket;
+    first!.onSwitchSocket = (socket) => void socket.resume().end("HTTP/1.1 400 Bad Request\r\n\r\n");
+    second!.onSwitchSocket = (socket) => void socket.resume().end();
     const client = await rig.client();
     sendBuild(client);
-    const solve = await readMessage(client, SOLVE_ID);
-    expect(statusOf(solve)).toBe("14");
-    expect(messageOf(solve)).toMatch(/r1: .*r2: /);
-    expect(messageOf(solve)).toContain("closed");
-    expect([statusOf(await readMessage(client, STATUS_ID)), statusOf(await readMessage(client, SESSION_ID))]).toEqual([
-      "0",
-      "0",
-    ]);
+    await readHeaders(client, STATUS_ID);
+    const waiting = messagesOf((await client.nextOf("DATA", STATUS_ID)).payload).flatMap(describeStatus);
+    expect(waiting[0]).toBe("vertex started");
+    expect(waiting[1]).toMatch(/position 1 of 1 in the queue, waited 0s: .*r1.*r2/);
+    expect(waiting[1]).toContain("closed");
+    second!.onSwitchSocket = usual;
+    rig.clock.advance(30_000);
+    const healthy = await second!.serve();
+    for (const id of [1, 3, 5, 7]) await readHeaders(healthy, id);
+    healthy.send(headersFrame(5, RESPONSE_BLOCK), headersFrame(5, OK_BLOCK, true));
+    expect(statusOf(await readMessage(client, SOLVE_ID))).toBe("0");
   });
 });

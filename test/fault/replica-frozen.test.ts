@@ -16,7 +16,8 @@ await describeWithLab(
     let buildx: Buildx;
     let gateway: GatewayProcess;
     let folder: string;
-    let preferred: LabReplica;
+    /** Where the repository's cache is. */
+    let home: LabReplica;
 
     beforeAll(async () => {
       replicas = await lab().startReplicas(3);
@@ -26,47 +27,51 @@ await describeWithLab(
       });
       buildx = await lab().createBuilder({ version: "0.29", address: gateway.address });
       folder = await checkOut(lab(), buildx, REPOSITORY);
-      preferred = (await buildAndLocate(lab(), buildx, folder, replicas)).replica;
+      home = (await buildAndLocate(lab(), buildx, folder, replicas)).replica;
     });
     afterAll(() => gateway?.kill());
 
-    const others = () => replicas.filter((replica) => replica !== preferred);
-
-    const until = (to: string, from: number) =>
-      gateway.lines.next("replica state changed", { replica: preferred.name, to }, from);
+    const until = (replica: LabReplica, to: string, from: number) =>
+      gateway.lines.next("replica state changed", { replica: replica.name, to }, from);
 
     test("costs a build only the time to connect, and gets no other until it thaws", async () => {
+      const frozen = home;
+      const others = replicas.filter((replica) => replica !== frozen);
       const from = gateway.lines.all.length;
-      await preferred.freeze();
+      await frozen.freeze();
       try {
-        const first = await buildAndLocate(lab(), buildx, folder, others());
-        const { reason } = await until("ejected", from);
-        const second = await buildAndLocate(lab(), buildx, folder, others());
+        const first = await buildAndLocate(lab(), buildx, folder, others);
+        const { reason } = await until(frozen, "ejected", from);
+        const second = await buildAndLocate(lab(), buildx, folder, others);
         expect(second.replica).toBe(first.replica);
         console.log(`build while it froze ${ms(first.result)} (${reason}), the next one ${ms(second.result)}`);
+        home = first.replica;
       } finally {
-        await preferred.thaw();
+        await frozen.thaw();
       }
-      await until("ready", from);
-      expect((await buildAndLocate(lab(), buildx, folder, replicas)).replica).toBe(preferred);
+      await until(frozen, "ready", from);
+      expect((await buildAndLocate(lab(), buildx, folder, replicas)).replica).toBe(home);
     });
 
     test("is put out by its health checks; the build that it runs goes on when it thaws", async () => {
+      const frozen = home;
+      const others = replicas.filter((replica) => replica !== frozen);
       const from = gateway.lines.all.length;
       const running = await RunningBuild.start({ lab: lab(), buildx, replicas, repository: REPOSITORY });
-      expect(running.replica).toBe(preferred);
-      await preferred.freeze();
+      expect(running.replica).toBe(frozen);
+      await frozen.freeze();
       try {
-        expect((await until("ejected", from)).reason).toMatch(/no answer|[Dd]eadline|within/);
-        const build = await buildAndLocate(lab(), buildx, folder, others());
+        expect((await until(frozen, "ejected", from)).reason).toMatch(/no answer|[Dd]eadline|within/);
+        const build = await buildAndLocate(lab(), buildx, folder, others);
         console.log(`build after it was put out ${ms(build.result)}`);
+        home = build.replica;
       } finally {
-        await preferred.thaw();
+        await frozen.thaw();
       }
       const thawedMs = performance.now();
-      await until("ready", from);
+      await until(frozen, "ready", from);
       console.log(`ready again ${(performance.now() - thawedMs).toFixed(0)} ms after the thaw`);
-      expect((await buildAndLocate(lab(), buildx, folder, replicas)).replica).toBe(preferred);
+      expect((await buildAndLocate(lab(), buildx, folder, replicas)).replica).toBe(home);
       expect(await running.finish()).toMatchObject({ exitCode: 0 });
     });
   },

@@ -24,7 +24,7 @@ await describeWithLab(
       for (const gateway of gateways.splice(0)) await gateway.kill();
     });
 
-    async function startGateway(flags: readonly string[] = []): Promise<GatewayProcess> {
+    async function startGateway(flags: readonly string[] = ["--drain-delay=0s"]): Promise<GatewayProcess> {
       const gateway = await GatewayProcess.start({ replicas, flags });
       gateways.push(gateway);
       return gateway;
@@ -47,7 +47,7 @@ await describeWithLab(
 
       gateway.signal("SIGTERM");
       await gateway.lines.next("draining");
-      expect((await once(connect(portOf(gateway)), "error"))[0]).toMatchObject({ code: "ECONNREFUSED" });
+      await pollUntil("connections to be refused", () => isRefused(portOf(gateway)));
       expect(await gateway.readyz()).toEqual({ status: 503, text: expect.stringContaining("draining") });
       for (const build of builds) expect(await build.isWorkedOn()).toBe(true);
 
@@ -55,6 +55,16 @@ await describeWithLab(
       const finishedMs = performance.now();
       expect(await gateway.exited).toBe(0);
       console.log(`the gateway ended ${(performance.now() - finishedMs).toFixed(0)} ms after its last build`);
+    });
+
+    test("goes on taking connections for the delay that load balancers need, though it is not ready any more", async () => {
+      const gateway = await startGateway(["--drain-delay=1h"]);
+      gateway.signal("SIGTERM");
+      await gateway.lines.next("draining");
+      expect(await gateway.readyz()).toEqual({ status: 503, text: expect.stringContaining("draining") });
+      for (const build of await startBuilds(gateway)) expect(await build.finish()).toMatchObject({ exitCode: 0 });
+      gateway.signal("SIGTERM");
+      expect(await gateway.exited).toBe(1);
     });
 
     test("ends an idle gateway at once", async () => {
@@ -80,7 +90,7 @@ await describeWithLab(
     });
 
     test("ends builds that run longer than the grace period, with status 0, and their users are told", async () => {
-      const gateway = await startGateway(["--grace=1s"]);
+      const gateway = await startGateway(["--drain-delay=0s", "--grace=1s"]);
       const builds = await startBuilds(gateway);
       expect(await gateway.terminate()).toBe(0);
       for (const build of builds) {
@@ -98,6 +108,19 @@ async function expectStopped(build: RunningBuild): Promise<void> {
   const lastLine = stderr.trimEnd().split("\n").at(-1);
   expect(lastLine).toMatch(/^ERROR: .*failed to solve: Unavailable: the gateway has been stopped$/);
   await pollUntil("the replica to stop working", async () => !(await build.isWorkedOn()));
+}
+
+/** Whether nobody takes a connection there. */
+async function isRefused(port: number): Promise<boolean> {
+  const socket = connect(port, "127.0.0.1");
+  try {
+    await once(socket, "connect");
+    return false;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ECONNREFUSED";
+  } finally {
+    socket.destroy();
+  }
 }
 
 function portOf({ address }: GatewayProcess): number {

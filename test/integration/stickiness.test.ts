@@ -1,4 +1,3 @@
-import { randomInt } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { buildAndLocate, checkOut } from "../support/builds/repository.ts";
 import { RunningBuild } from "../support/builds/running-build.ts";
@@ -6,6 +5,8 @@ import { describeWithLab } from "../support/lab/describe-with-lab.ts";
 import { GatewayProcess } from "../support/lab/gateway-process.ts";
 import type { LabReplica } from "../support/lab/replica.ts";
 import { BUILDX_VERSIONS } from "../support/lab/tools.ts";
+import { seededRandom, testSeed } from "../support/seeded-random.ts";
+import { shuffled } from "../support/shuffled.ts";
 
 const REPOSITORIES = 10;
 const BUILDS_EACH = 4;
@@ -28,11 +29,10 @@ await describeWithLab(
     });
 
     test("land on one replica: 40 of 10 repositories in random order, through two gateways", async () => {
-      const seed = randomInt(2 ** 31);
-      console.log(`seed ${seed}`);
+      const seed = testSeed();
       const order = shuffled(
         Array.from({ length: REPOSITORIES * BUILDS_EACH }, (_, index) => index % REPOSITORIES),
-        seed,
+        seededRandom(seed),
       );
       const builtOn = Array.from({ length: REPOSITORIES }, (): string[] => []);
       const queue = order.map((repository, index) => ({ repository, index }));
@@ -72,20 +72,3 @@ await describeWithLab(
   },
   { ownReplicas: true },
 );
-
-/** Fisher and Yates, with numbers that the seed decides (mulberry32). */
-function shuffled<T>(items: readonly T[], seed: number): T[] {
-  let state = seed;
-  const random = () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-  const result = [...items];
-  for (let last = result.length - 1; last > 0; last--) {
-    const other = Math.floor(random() * (last + 1));
-    [result[last], result[other]] = [result[other]!, result[last]!];
-  }
-  return result;
-}

@@ -5,6 +5,7 @@ import { grpcMessage } from "./raw-http2/grpc-message.ts";
 export const SOLVE = "/moby.buildkit.v1.Control/Solve";
 export const STATUS = "/moby.buildkit.v1.Control/Status";
 export const SESSION = "/moby.buildkit.v1.Control/Session";
+export const PRUNE = "/moby.buildkit.v1.Control/Prune";
 export const BRIDGE_PING = "/moby.buildkit.v1.frontend.LLBBridge/Ping";
 export const BRIDGE_SOLVE = "/moby.buildkit.v1.frontend.LLBBridge/Solve";
 export const BRIDGE_RETURN = "/moby.buildkit.v1.frontend.LLBBridge/Return";

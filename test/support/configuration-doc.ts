@@ -20,6 +20,7 @@ replicas:
 tls:
   cert: /etc/buildkit-gateway/tls.crt
   key: /etc/buildkit-gateway/tls.key
+maxBuilds: 4
 drain:
   grace: 30m
 limits:
@@ -33,7 +34,25 @@ limits:
 - Unknown keys, flags and \`BUILDKIT_GATEWAY_…\` variables are errors. All errors are reported at once, each with its path and
   where it came from, and the exit status is 2. The variables that Kubernetes sets for a Service of that name
   (\`BUILDKIT_GATEWAY_SERVICE_HOST\`, \`BUILDKIT_GATEWAY_PORT_…\`) are left alone.
-- The gateway needs at least one of \`replicas\` and \`replicasDns\`. Names and addresses of replicas are unique.
+- The gateway needs at least one of \`replicas\`, \`replicasDns\` and \`pools\`. Names and addresses of replicas are unique.
+
+A **pool** is a fleet of its own with its own way in. With several, each replica belongs in one of them:
+
+\`\`\`yaml
+platforms: linux/amd64
+pools:
+  amd64:
+    listen: tcp://0.0.0.0:1234
+    replicasDns: buildkit-amd64.ci.svc:1234
+  arm64:
+    listen: tcp://0.0.0.0:1235
+    replicasDns: buildkit-arm64.ci.svc:1234
+    platforms: linux/arm64
+    maxBuilds: 4
+\`\`\`
+
+With \`servernames: amd64.buildkit.example\` in place of its \`listen\`, a pool is reached on the common \`listen\` by the name
+that TLS clients ask for.
 `;
 
 /** The reference of all settings, one table for each section of the schema. */
@@ -49,14 +68,20 @@ export function configurationDoc(): string {
 }
 
 function titleOf({ keys }: Setting): string {
-  return keys.length === 1 ? "Addresses" : `\`${keys[0]}\``;
+  return keys.length === 1 ? "Top level" : `\`${keys[0]}\``;
 }
 
 function table(title: string, settings: readonly Setting[]): string {
   const rows = settings.map((setting) => {
     const { path, typeLabel, isList, defaultText = "–", flag, variable, description } = setting;
-    const ways = [...(flag === undefined ? [] : [flag]), variable].map((way) => `\`${way}\``).join("<br>");
-    return [`\`${path}\``, isList ? `list: ${typeLabel}` : typeLabel, defaultText, ways, description];
+    const ways = [flag, variable].flatMap((way) => (way === undefined ? [] : `\`${way}\``));
+    return [
+      `\`${path}\``,
+      isList ? `list: ${typeLabel}` : typeLabel,
+      defaultText,
+      ways.join("<br>") || "file only",
+      description,
+    ];
   });
   const header = ["Setting", "Type", "Default", "Flag and variable", "Meaning"];
   return `${[`## ${title}`, "", line(header), line(header.map(() => "---")), ...rows.map(line)].join("\n")}\n`;

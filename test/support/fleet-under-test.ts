@@ -1,9 +1,32 @@
+import { onTestFinished } from "vitest";
 import { silentLog } from "../../src/base/log.ts";
 import type { Discovery } from "../../src/replicas/discovery/discovery.ts";
 import { Fleet } from "../../src/replicas/fleet.ts";
 import type { Endpoint, Replica, ReplicaState } from "../../src/replicas/replica.ts";
 import type { HealthOptions } from "../../src/replicas/replica-monitor.ts";
 import { FakeClock } from "./fake-clock.ts";
+import { GrpcReplica, type GrpcReplicaBehaviour } from "./grpc-replica.ts";
+
+/** A replica for one test. */
+export async function startReplica(behaviour: Partial<GrpcReplicaBehaviour> = {}, port = 0): Promise<GrpcReplica> {
+  const replica = await GrpcReplica.start(behaviour, { port });
+  onTestFinished(() => replica.kill());
+  return replica;
+}
+
+/** A replica that is dead: nothing listens at its address any more. */
+export async function refusingReplica(): Promise<GrpcReplica> {
+  const replica = await GrpcReplica.start();
+  replica.kill();
+  return replica;
+}
+
+/** A started fleet for one test. */
+export function startFleet(endpoints: readonly Endpoint[], health?: HealthOptions): FleetUnderTest {
+  const lab = new FleetUnderTest(endpoints, health);
+  onTestFinished(() => lab.fleet.stop());
+  return lab;
+}
 
 /** An endpoint as discovery reports it. */
 export function endpoint(id: string, { address }: Pick<Endpoint, "address">, { isTerminating = false } = {}): Endpoint {
@@ -26,7 +49,14 @@ export class FleetUnderTest {
     };
     // Loopback is quick, but a busy machine is not: no check fails by its deadline unless a test wants it.
     const generous = { timeoutMs: 30_000, ...health };
-    this.fleet = new Fleet({ discovery, clock: this.clock, log: silentLog(), random: () => 0, health: generous });
+    this.fleet = new Fleet({
+      discovery,
+      clock: this.clock,
+      log: silentLog(),
+      platforms: [],
+      random: () => 0,
+      health: generous,
+    });
     this.fleet.start();
   }
 
@@ -46,6 +76,28 @@ export class FleetUnderTest {
         resolve(changed);
       });
     });
+  }
+
+  /** Resolves once the replica is so; time does not move meanwhile. */
+  becomes(id: string, isSo: (replica: Replica) => boolean): Promise<void> {
+    const isNow = () => {
+      const replica = this.fleet.replica(id);
+      return replica !== undefined && isSo(replica);
+    };
+    if (isNow()) return Promise.resolve();
+    return new Promise((resolve) => {
+      const cancels = [this.fleet.onChange(heard), this.fleet.onLoad(heard)];
+      function heard(): void {
+        if (!isNow()) return;
+        for (const cancel of cancels) cancel();
+        resolve();
+      }
+    });
+  }
+
+  /** Resolves once that many builds run on the replica; time does not move meanwhile. */
+  runs(id: string, builds: number): Promise<void> {
+    return this.becomes(id, ({ runningBuilds }) => runningBuilds === builds);
   }
 
   /** Why a replica is out. */

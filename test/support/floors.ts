@@ -13,6 +13,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["main.ts"],
   ["cli"],
   ["gateway.ts"],
+  ["pool.ts"],
   ["admin", "control", "dataplane"],
   ["routing"],
   ["replicas"],

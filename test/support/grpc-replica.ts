@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import {
+  Metadata,
   Server,
   ServerCredentials,
   type ServerUnaryCall,
@@ -23,9 +24,21 @@ export interface GrpcReplicaBehaviour {
   health: ServingStatus | undefined;
   /** It takes calls and never answers them. */
   isSilent: boolean;
-  /** Builds in its history. */
+  /** What runs on it (STARTED) and what its history has (COMPLETE). Those that follow it hear of changes by `tell`. */
   history: BuildHistoryEvent[];
+  /** How it refuses those that would follow its history. */
+  historyFailure: status | undefined;
 }
+
+/** What is asked for about builds. */
+interface HistoryRequest {
+  readonly ActiveOnly: boolean;
+  readonly Ref: string;
+  readonly EarlyExit: boolean;
+  readonly Limit: number;
+}
+
+type HistoryCall = ServerWritableStream<HistoryRequest, BuildHistoryEvent>;
 
 const BUILD_ID_HEADER = "buildkit-controlapi-buildid";
 
@@ -38,17 +51,27 @@ type Handler = (call: never, callback: never) => void;
  */
 export class GrpcReplica {
   readonly behaviour: GrpcReplicaBehaviour;
-  /** Paths of the calls that came, in order. */
+  /** Paths of the calls that came, in order, but for those that follow its history. */
   readonly calls: string[] = [];
+  /** Requests of those that followed its history, in order. */
+  readonly historyRequests: HistoryRequest[] = [];
   /** Solves that have not ended. */
   openSolves = 0;
   readonly #server = new Server();
   #port = 0;
+  readonly #followers = new Set<HistoryCall>();
   /** By build ref. */
   readonly #onReturn = new Map<string, () => void>();
 
   private constructor(behaviour: Partial<GrpcReplicaBehaviour>) {
-    this.behaviour = { workerId: "worker-1", health: "SERVING", isSilent: false, history: [], ...behaviour };
+    this.behaviour = {
+      workerId: "worker-1",
+      health: "SERVING",
+      isSilent: false,
+      history: [],
+      historyFailure: undefined,
+      ...behaviour,
+    };
     const { Info, ListWorkers, Solve, ListenBuildHistory } = controlRpcs;
     const { Ping, Return } = bridgeRpcs;
     const handlers: Record<string, Handler> = {
@@ -64,7 +87,7 @@ export class GrpcReplica {
           },
         ],
       })),
-      ListenBuildHistory: (call: ServerWritableStream<{ Ref: string }, BuildHistoryEvent>) => this.#listHistory(call),
+      ListenBuildHistory: (call: HistoryCall) => (call.request.EarlyExit ? this.#findBuild(call) : this.#follow(call)),
       Solve: (call: ServerUnaryCall<{ Ref: string }, object>, callback: sendUnaryData<object>) =>
         this.#solve(call, callback),
       Ping: this.#unary(Ping.path, () => ({ Workers: [{ ID: this.behaviour.workerId }] })),
@@ -107,9 +130,28 @@ export class GrpcReplica {
     this.#server.forceShutdown();
   }
 
-  /** Say GOAWAY on every connection and close them; new ones are accepted. */
-  sendGoaway(): void {
-    this.#server.drain(`127.0.0.1:${this.#port}`, 0);
+  /** Say GOAWAY on every connection and close them when their calls have ended, after `graceMs` at the latest; new ones are accepted. */
+  sendGoaway(graceMs = 0): void {
+    this.#server.drain(`127.0.0.1:${this.#port}`, graceMs);
+  }
+
+  /** Those that follow its history now. */
+  get followers(): number {
+    return this.#followers.size;
+  }
+
+  /** Tell those that follow its history. */
+  tell(...events: BuildHistoryEvent[]): void {
+    for (const follower of this.#followers) for (const event of events) follower.write(event);
+  }
+
+  /** End the streams of those that follow its history, with an error if one is given. */
+  endHistory(code?: status): void {
+    for (const follower of this.#followers) {
+      if (code === undefined) follower.end();
+      else follower.emit("error", { code, details: "history is lost" });
+    }
+    this.#followers.clear();
   }
 
   #unary<Request>(path: string, respond: (request: Request, buildRef: string) => object): Handler {
@@ -132,10 +174,26 @@ export class GrpcReplica {
     callback(null, {});
   }
 
-  #listHistory(call: ServerWritableStream<{ Ref: string }, BuildHistoryEvent>): void {
+  #findBuild(call: HistoryCall): void {
     this.calls.push(controlRpcs.ListenBuildHistory.path);
     if (this.behaviour.isSilent) return;
     for (const event of this.behaviour.history) if (event.record?.Ref === call.request.Ref) call.write(event);
     call.end();
+  }
+
+  #follow(call: HistoryCall): void {
+    const { history, historyFailure, isSilent } = this.behaviour;
+    this.historyRequests.push(call.request);
+    if (isSilent) return;
+    if (historyFailure !== undefined) {
+      call.emit("error", { code: historyFailure, details: "no history" });
+      return;
+    }
+    call.sendMetadata(new Metadata());
+    const running = history.filter(({ type }) => type === "STARTED");
+    const completed = call.request.ActiveOnly ? [] : history.filter(({ type }) => type === "COMPLETE");
+    for (const event of [...running, ...completed]) call.write(event);
+    this.#followers.add(call);
+    call.on("cancelled", () => this.#followers.delete(call));
   }
 }

@@ -46,9 +46,12 @@ export async function startGated(options: RigOptions = {}): Promise<{ rig: Switc
 }
 
 /** A client with all calls of one build open, which is held. */
-export async function holdBuild(): Promise<{ rig: SwitchRig; gate: GatedPlacer; client: RawPeer }> {
-  const { rig, gate } = await startGated();
-  const client = await rig.client();
+export async function holdBuild(
+  options: RigOptions = {},
+  ofClient: Parameters<SwitchRig["client"]>[0] = [],
+): Promise<{ rig: SwitchRig; gate: GatedPlacer; client: RawPeer }> {
+  const { rig, gate } = await startGated(options);
+  const client = await rig.client(ofClient);
   sendBuild(client);
   await gate.asked(1);
   await settled(client);
@@ -63,6 +66,17 @@ export function statusOf({ headers }: RawMessage): string | undefined {
 /** The `grpc-message` that ended a call, decoded; empty where there was none. */
 export function messageOf({ headers }: RawMessage): string {
   return decodeURIComponent(fieldOf(headers.at(-1), "grpc-message") ?? "");
+}
+
+/** Split a body into its messages. */
+export function messagesOf(body: Buffer): Buffer[] {
+  const messages: Buffer[] = [];
+  for (let at = 0; at < body.length; ) {
+    const end = at + 5 + body.readUInt32BE(at + 1);
+    messages.push(body.subarray(at + 5, end));
+    at = end;
+  }
+  return messages;
 }
 
 /** How a call ends. */

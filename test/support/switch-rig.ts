@@ -8,7 +8,7 @@ import type { OnReadDoor } from "../../src/dataplane/onread-door.ts";
 import { type Gateway, type GatewayParts, startGateway } from "../../src/gateway.ts";
 import type { Fleet } from "../../src/replicas/fleet.ts";
 import { acceptsBuilds } from "../../src/replicas/replica.ts";
-import { ImmediatePlacer, type Placer } from "../../src/routing/placer.ts";
+import type { Placer } from "../../src/routing/placer.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { RawPeer } from "./raw-http2/raw-peer.ts";
 import { ScriptedReplica, SWITCH_MARK_BYTES } from "./scripted-replica.ts";
@@ -65,15 +65,28 @@ export class SwitchRig {
     let fleet: Fleet | undefined;
     const gateway = await startGateway(config, silentLog(), {
       clock,
-      makePlacer: (made) => {
+      wrapPlacer: (usual, made) => {
         fleet = made;
-        return wrapPlacer(new ImmediatePlacer(made, config.placement));
+        return wrapPlacer(usual);
       },
       ...parts,
     });
     onTestFinished(() => gateway.stop());
-    await allReady(fleet!);
-    return new SwitchRig(clock, gateway, fleet!, replicas);
+    const rig = new SwitchRig(clock, gateway, fleet!, replicas);
+    await rig.allReady();
+    return rig;
+  }
+
+  /** Resolves when every replica takes builds. */
+  async allReady(): Promise<void> {
+    while (!this.fleet.replicas().every(acceptsBuilds) || this.fleet.replicas().length < this.replicas.length) {
+      await new Promise<void>((resolve) => {
+        const cancel = this.fleet.onChange(() => {
+          cancel();
+          resolve();
+        });
+      });
+    }
   }
 
   /** The only replica, or the first. */
@@ -120,7 +133,11 @@ function loadRigConfig(
   argv: readonly string[],
   settings: Readonly<Record<string, string>>,
 ) {
-  const env: Record<string, string> = { BUILDKIT_GATEWAY_LIMITS_REPLICA_HEADER_LIST_BYTES: `${SWITCH_MARK_BYTES}B` };
+  const env: Record<string, string> = {
+    BUILDKIT_GATEWAY_LIMITS_REPLICA_HEADER_LIST_BYTES: `${SWITCH_MARK_BYTES}B`,
+    // The history of a scripted replica lists no build of the switch's: with a maximum, each would keep the next waiting.
+    BUILDKIT_GATEWAY_MAX_BUILDS: "0",
+  };
   for (const [name, text] of Object.entries(settings)) env[`BUILDKIT_GATEWAY_${name}`] = text;
   const loaded = loadConfig({
     argv: [
@@ -136,14 +153,4 @@ function loadRigConfig(
   });
   if (loaded.t === "invalid") throw new Error(JSON.stringify(loaded.problems));
   return loaded.config;
-}
-
-function allReady(fleet: Fleet): Promise<void> {
-  return new Promise((resolve) => {
-    const cancel = fleet.onChange(() => {
-      if (!fleet.replicas().every(acceptsBuilds)) return;
-      cancel();
-      resolve();
-    });
-  });
 }

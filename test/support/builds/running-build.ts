@@ -17,6 +17,8 @@ export interface RunningBuildOptions {
   readonly repository?: string;
   /** What `endClient` sends. Default SIGINT. */
   readonly signal?: NodeJS.Signals;
+  /** Ends it if nothing else does. Default 120,000. */
+  readonly timeoutMs?: number;
 }
 
 /** A build in the middle of a RUN step, which goes on until a test ends it. */
@@ -36,7 +38,8 @@ export class RunningBuild {
   }
 
   /** Start it and wait until a replica runs the step. Rejects with buildx's output if it ends before. */
-  static async start({ lab, buildx, replicas, repository, signal }: RunningBuildOptions): Promise<RunningBuild> {
+  static async start(options: RunningBuildOptions): Promise<RunningBuild> {
+    const { lab, buildx, replicas, repository, signal, timeoutMs } = options;
     const nonce = randomBytes(6).toString("hex");
     const folder = await makeBuildContext(
       { newFolder: () => lab.newFolder(), busybox: lab.tools.busybox },
@@ -48,6 +51,7 @@ export class RunningBuild {
       cwd: folder,
       signalOn: endClient.signal,
       ...(signal && { signal }),
+      ...(timeoutMs !== undefined && { timeoutMs }),
     });
     const endedEarly = ended.then(({ exitCode, stderr }) => {
       throw new Error(`buildx ended before its step ran: exit status ${exitCode}\n${stderr.slice(-4_000)}`);

@@ -18,6 +18,16 @@ export interface BuilderOptions {
   readonly abort?: AbortSignal;
 }
 
+/** One more node of a builder. */
+export interface NodeOptions {
+  readonly name: string;
+  /** `linux/arm64` */
+  readonly platform: string;
+  /** `tcp://host:port` */
+  readonly address: string;
+  readonly driverOpts?: DriverOpts;
+}
+
 /** What a run of buildx may change. */
 export type BuildxRunOptions = Omit<CommandOptions, "env"> & {
   /** Added to the environment. */
@@ -62,13 +72,19 @@ export class Buildx {
       NO_COLOR: "1",
     };
     const buildx = new Buildx(file, env, options);
-    const driverOpts = Object.entries(options.driverOpts ?? {}).flatMap(([name, value]) => [
-      "--driver-opt",
-      `${name}=${value}`,
-    ]);
-    const args = ["create", "--name", BUILDER_NAME, "--driver", "remote", ...driverOpts, options.address];
-    await buildx.mustRun(args);
+    await buildx.#createNode(options.address, options.driverOpts ?? {}, []);
     return buildx;
+  }
+
+  /** Make the builder one of several nodes: one more, that builds for `platform` whatever its workers say. */
+  async appendNode(node: NodeOptions): Promise<void> {
+    const { name, platform, address, driverOpts = {} } = node;
+    await this.#createNode(address, driverOpts, ["--append", `--node=${name}`, `--platform=${platform}`]);
+  }
+
+  async #createNode(address: string, driverOpts: DriverOpts, more: readonly string[]): Promise<void> {
+    const opts = Object.entries(driverOpts).map(([name, value]) => `--driver-opt=${name}=${value}`);
+    await this.mustRun(["create", "--name", BUILDER_NAME, "--driver", "remote", ...more, ...opts, address]);
   }
 
   /** Run `buildx <args>`; a status other than 0 is a result. */

@@ -7,6 +7,8 @@ export interface CommandOptions {
   readonly cwd?: string;
   /** Killed after this long. Default 120,000. */
   readonly timeoutMs?: number;
+  /** Called with all output so far, after each piece. */
+  readonly onOutput?: (output: string) => void;
   /** Called with all output so far, after each piece; at the first `true` the process gets `signal`. */
   readonly signalWhen?: (output: string) => boolean;
   /** As `signalWhen`, at the moment when this fires. */
@@ -64,6 +66,7 @@ export function runCommand(
   const collect = (name: "stdout" | "stderr") => (chunk: string) => {
     output[name] += chunk;
     output.all += chunk;
+    options.onOutput?.(output.all);
     if (signalledMs === undefined && options.signalWhen?.(output.all)) sendSignal();
   };
   options.signalOn?.addEventListener("abort", sendSignal, { once: true });

@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
-import { get } from "node:http";
+import { request } from "node:http";
 import { fileURLToPath } from "node:url";
 import { LogLines } from "./log-lines.ts";
 
@@ -20,6 +20,27 @@ export interface GatewayOptions {
   readonly until?: "ready" | "serving";
 }
 
+/** How the admin port is asked. */
+export interface AdminQuestion {
+  readonly method?: string;
+  readonly token?: string;
+}
+
+/** What the admin port says. */
+export interface AdminAnswer {
+  readonly status: number;
+  readonly text: string;
+}
+
+/** What an autoscaler reads; null where there is no limit. */
+export interface GatewayLoad {
+  readonly queued: number;
+  readonly running: number;
+  readonly capacity: number | null;
+  readonly wanted: number | null;
+  readonly readyReplicas: number;
+}
+
 /** The built program, running as users run it. */
 export class GatewayProcess {
   /** Its log, from `debug` on. */
@@ -27,7 +48,7 @@ export class GatewayProcess {
   /** Resolves with the exit status once it has ended; `null` where a signal ended it. */
   readonly exited: Promise<number | null>;
   readonly #child: ChildProcess;
-  #addresses = { listening: "", admin: "" };
+  #addresses: { readonly listening: readonly string[]; readonly admin: string } = { listening: [], admin: "" };
   #log = "";
 
   private constructor(child: ChildProcess) {
@@ -63,7 +84,7 @@ export class GatewayProcess {
     const gateway = new GatewayProcess(child);
     try {
       const { listening, admin } = await gateway.lines.next("serving");
-      gateway.#addresses = { listening: (listening as string[])[0]!, admin: (admin as string).replace("tcp://", "") };
+      gateway.#addresses = { listening: listening as string[], admin: (admin as string).replace("tcp://", "") };
       if (options.until !== "serving") await gateway.#ready(options.replicas ?? []);
       return gateway;
     } catch (cause) {
@@ -78,6 +99,11 @@ export class GatewayProcess {
 
   /** Where clients connect, for buildx. */
   get address(): string {
+    return this.#addresses.listening[0]!;
+  }
+
+  /** All addresses, those of pools after the common ones. */
+  get addresses(): readonly string[] {
     return this.#addresses.listening;
   }
 
@@ -97,16 +123,29 @@ export class GatewayProcess {
   }
 
   /** What `/readyz` says. */
-  readyz(): Promise<{ readonly status: number; readonly text: string }> {
+  readyz(): Promise<AdminAnswer> {
+    return this.ask("/readyz");
+  }
+
+  /** Ask the admin port; `token` is sent as a bearer's. */
+  ask(path: string, { method = "GET", token }: AdminQuestion = {}): Promise<AdminAnswer> {
     return new Promise((resolve, reject) => {
-      get(`http://${this.adminAddress}/readyz`, { agent: false }, (response) => {
+      const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+      request(`http://${this.adminAddress}${path}`, { method, headers, agent: false }, (response) => {
         let text = "";
         response.setEncoding("utf8").on("data", (chunk: string) => {
           text += chunk;
         });
         response.on("end", () => resolve({ status: response.statusCode!, text }));
-      }).on("error", reject);
+      })
+        .on("error", reject)
+        .end();
     });
+  }
+
+  /** What `/load` says. */
+  async load(): Promise<GatewayLoad> {
+    return JSON.parse((await this.ask("/load")).text);
   }
 
   signal(signal: NodeJS.Signals): void {

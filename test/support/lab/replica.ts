@@ -13,7 +13,7 @@ export interface LabReplica {
   readonly name: string;
   /** `tcp://127.0.0.1:port`; the same over every restart. */
   readonly address: string;
-  /** Tells the replicas of a lab apart: BuildKit's own id of its worker. */
+  /** Tells the replicas of a lab apart: BuildKit's own id of its worker. Another one after `replace`. */
   readonly workerUuid: string;
   /** Whether the lab runs it. Replicas from BUILDKIT_ADDRS can only be asked, everything below throws for them. */
   readonly isOwned: boolean;
@@ -27,6 +27,8 @@ export interface LabReplica {
   stop(): Promise<void>;
   /** Start again with the same state on the same port. */
   restart(): Promise<void>;
+  /** Start another with empty state on the same port, as Kubernetes puts a new pod in an ended one's place. */
+  replace(): Promise<void>;
   /** SIGSTOP: connections stay open and are accepted, nothing answers. */
   freeze(): Promise<void>;
   /** Undo `freeze`. */
@@ -49,25 +51,35 @@ const STOP_GRACE_MS = 5_000;
 
 /** Start a BuildKit daemon with an empty state, and wait until it answers. */
 export async function startReplica(options: ReplicaOptions): Promise<LabReplica> {
-  await mkdir(options.dir, { recursive: true });
-  const daemon =
-    options.source.t === "dockerd"
-      ? await dockerd(options.dir, options.source)
-      : buildkitd(options.dir, options.source);
+  const makeDaemon = async () => {
+    await mkdir(options.dir, { recursive: true });
+    const { source } = options;
+    return source.t === "dockerd" ? await dockerd(options.dir, source) : buildkitd(options.dir, source);
+  };
+  // The same every time: what changes is the state that it finds.
+  const daemon = await makeDaemon();
   let pod = await startPod(options, daemon);
   const openBridge = (port: number) =>
     Bridge.open({ ...daemon, port, ...(options.tlsFront && { tlsFront: options.tlsFront }) });
   let bridge = await openBridge(0);
   const { port } = bridge;
   const control = replicaControl(daemon);
+  let workerUuid = await control.workerUuid();
   const end = async (endPod: () => Promise<void>) => {
     await bridge.close();
     await endPod();
   };
+  const begin = async () => {
+    pod = await startPod(options, daemon);
+    workerUuid = await control.workerUuid();
+    bridge = await openBridge(port);
+  };
   return {
     name: options.name,
     address: `tcp://127.0.0.1:${port}`,
-    workerUuid: await control.workerUuid(),
+    get workerUuid() {
+      return workerUuid;
+    },
     isOwned: true,
     control,
     processes: () => pod.processes(),
@@ -78,8 +90,13 @@ export async function startReplica(options: ReplicaOptions): Promise<LabReplica>
     },
     async restart() {
       await end(() => pod.kill());
-      pod = await startPod(options, daemon);
-      bridge = await openBridge(port);
+      await begin();
+    },
+    async replace() {
+      await end(() => pod.kill());
+      await rm(options.dir, { recursive: true, force: true });
+      await makeDaemon();
+      await begin();
     },
     freeze: () => pod.signalAll("SIGSTOP"),
     thaw: () => pod.signalAll("SIGCONT"),
@@ -104,6 +121,7 @@ export async function externalReplica(name: string, address: string): Promise<La
     kill9: refuse,
     stop: refuse,
     restart: refuse,
+    replace: refuse,
     freeze: refuse,
     thaw: refuse,
     close: async () => {},
@@ -124,6 +142,7 @@ function replicaControl(daemon: Daemon): ControlClient {
     workerUuid: () => ask((client) => client.workerUuid()),
     buildRefs: () => ask((client) => client.buildRefs()),
     activeRefs: () => ask((client) => client.activeRefs()),
+    builds: () => ask((client) => client.builds()),
   };
 }
 

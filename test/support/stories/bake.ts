@@ -11,7 +11,7 @@ const TARGETS = ["t1", "t2", "t3", "t4", "t5", "t6"];
 export const BAKE_SHARED_STORY: Story = {
   name: "bake builds six targets that share a context",
   versions: BUILDX_VERSIONS,
-  async run({ buildx, nonce, newFolder, busybox }) {
+  async run({ buildx, nonce, newFolder, busybox, timeoutMs }) {
     const dockerfile = `ARG NAME
 COPY shared /shared
 RUN --network=none echo "$NAME has $(cat /shared)" >/result
@@ -24,7 +24,7 @@ COPY --from=base /result /result
       name,
       { context: folder, args: { NAME: name }, ...localOutput(dest, name) },
     ]);
-    await bake(buildx, folder, Object.fromEntries(targets));
+    await bake(buildx, folder, Object.fromEntries(targets), timeoutMs);
     return (await readResults(dest, TARGETS)).map((text) => text.replace(nonce, "<nonce>"));
   },
   expected: TARGETS.map((name) => `${name} has shared <nonce>\n`),
@@ -44,7 +44,7 @@ const LINKS: Readonly<Record<string, readonly string[]>> = {
 export const BAKE_LINKED_STORY: Story = {
   name: "bake builds six targets that are linked by target: contexts",
   versions: BUILDX_VERSIONS,
-  async run({ buildx, nonce, newFolder, busybox }) {
+  async run({ buildx, nonce, newFolder, busybox, timeoutMs }) {
     const folder = await makeBuildContext({ newFolder, busybox }, "", { shared: `shared ${nonce}\n` });
     const dest = await newFolder();
     const targets = Object.entries(LINKS).map(([name, parents]) => [
@@ -56,7 +56,7 @@ export const BAKE_LINKED_STORY: Story = {
         ...localOutput(dest, name),
       },
     ]);
-    await bake(buildx, folder, Object.fromEntries(targets));
+    await bake(buildx, folder, Object.fromEntries(targets), timeoutMs);
     return (await readResults(dest, TARGETS)).map((text) => text.replaceAll(nonce, "<nonce>"));
   },
   expected: Object.entries(LINKS).map(([name, parents]) =>
@@ -81,10 +81,19 @@ function localOutput(dest: string, name: string) {
   return { output: [`type=local,dest=${join(dest, name)}`] };
 }
 
-async function bake(buildx: Parameters<Story["run"]>[0]["buildx"], folder: string, target: object): Promise<void> {
+async function bake(
+  buildx: Parameters<Story["run"]>[0]["buildx"],
+  folder: string,
+  target: object,
+  timeoutMs: number,
+): Promise<void> {
   const file = join(folder, "docker-bake.json");
   await writeFile(file, JSON.stringify({ group: { default: { targets: TARGETS } }, target }));
-  await buildx.mustRun(["bake", `--file=${file}`], { cwd: folder, env: { BUILDX_BAKE_ENTITLEMENTS_FS: "0" } });
+  await buildx.mustRun(["bake", `--file=${file}`], {
+    cwd: folder,
+    timeoutMs,
+    env: { BUILDX_BAKE_ENTITLEMENTS_FS: "0" },
+  });
 }
 
 function readResults(dest: string, names: readonly string[]): Promise<string[]> {

@@ -41,6 +41,8 @@ export interface StoryContext {
   readonly nonce: string;
   /** Size of the files that the stories about size use. */
   readonly bigFileBytes: number;
+  /** How long one run of buildx may take. */
+  readonly timeoutMs: number;
 }
 
 /** One thing that a user does with buildx. */
@@ -58,6 +60,8 @@ export interface Story {
 export interface TellOptions {
   /** Default 300 MiB. */
   readonly bigFileBytes?: number;
+  /** Default 120,000. */
+  readonly timeoutMs?: number;
 }
 
 /** Run one story on one target with a buildx of its own. */
@@ -76,6 +80,7 @@ export async function tellStory(
     busybox: lab.tools.busybox,
     nonce: randomBytes(6).toString("hex"),
     bigFileBytes: options.bigFileBytes ?? 300 * 1024 * 1024,
+    timeoutMs: options.timeoutMs ?? 120_000,
   });
 }
 

@@ -1,14 +1,21 @@
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
 import { request as httpRequest, type IncomingMessage } from "node:http";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
+import { pino } from "pino";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { AdminServer } from "../../../src/admin/admin-server.ts";
 import { probeRoutes, type Readiness } from "../../../src/admin/probes.ts";
-import { type AdminRoutes, respondText } from "../../../src/admin/routes.ts";
+import {
+  type AdminRoute,
+  type AdminRoutes,
+  RequestFault,
+  respondJson,
+  respondText,
+} from "../../../src/admin/routes.ts";
 import { silentLog } from "../../../src/base/log.ts";
 
 const LOOPBACK = { t: "tcp", host: "127.0.0.1", port: 0 } as const;
@@ -35,6 +42,14 @@ function serveProbes(readiness: () => Readiness = () => ({ t: "ready" })) {
 test("/healthz is 200 whatever readiness says", async () => {
   const { ask } = await serveProbes(() => ({ t: "not_ready", reason: "no healthy replica" }));
   expect(await ask("/healthz")).toMatchObject({ status: 200, body: "ok\n" });
+});
+
+test("/readyz says what is unusual though builds are taken", async () => {
+  const { ask } = await serveProbes(() => ({ t: "ready", note: "no replica has room, builds wait: 3 in the queue" }));
+  expect(await ask("/readyz")).toMatchObject({
+    status: 200,
+    body: "no replica has room, builds wait: 3 in the queue\n",
+  });
 });
 
 test("/readyz follows readiness, and says why not", async () => {
@@ -143,14 +158,123 @@ test("a port in use rejects with Node's error", async () => {
   await second.close();
 });
 
-test("a unix socket is served and its file removed", async () => {
+test("a unix socket is served to its owner alone, and its file removed", async () => {
   const folder = mkdtempSync(join(tmpdir(), "admin-"));
   onTestFinished(() => rmSync(folder, { recursive: true }));
   const address = { t: "unix", path: join(folder, "admin.sock") } as const;
   const server = new AdminServer({ routes: probeRoutes(() => ({ t: "ready" })), log: silentLog() });
   onTestFinished(() => server.close());
   expect(await server.listen(address)).toEqual(address);
+  expect(statSync(address.path).mode & 0o777).toBe(0o600);
   const request = httpRequest({ socketPath: address.path, path: "/readyz", agent: false }).end();
   const [response] = (await once(request, "response")) as [IncomingMessage];
   expect(await text(response)).toBe("ready\n");
+  await server.close();
+  expect(existsSync(address.path)).toBe(false);
+});
+
+test("making the socket leaves the process's file mode mask as it was", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "admin-"));
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  const before = process.umask();
+  const server = new AdminServer({ routes: {}, log: silentLog() });
+  await expect(server.listen({ t: "unix", path: join(folder, "none", "admin.sock") })).rejects.toThrow();
+  expect(process.umask()).toBe(before);
+});
+
+describe("what a route sees of a request", () => {
+  /** A route that answers with what it sees. */
+  const echo: AdminRoute = {
+    methods: ["GET", "POST"],
+    handle: ({ method, rest, query, authorization, isFromOwner }, response) =>
+      respondJson(response, 200, { method, rest, query: [...query], authorization, isFromOwner }),
+  };
+
+  test("is its method, path, query and authorization", async () => {
+    const { ask } = await serve({ "/echo/<name>": echo });
+    const { status, headers, body } = await ask("/echo/a%2Fb%3F/c?x=1&x=%26&y", "POST", { authorization: "Bearer z" });
+    expect({ status, type: headers["content-type"] }).toEqual({ status: 200, type: "application/json" });
+    expect(JSON.parse(body)).toEqual({
+      method: "POST",
+      rest: "a/b?/c",
+      query: [
+        ["x", "1"],
+        ["x", "&"],
+        ["y", ""],
+      ],
+      authorization: "Bearer z",
+      isFromOwner: false,
+    });
+  });
+
+  test.each(["/echo", "/echo/", "/echo/%", "/echo/%ff", "/other/x"])("%s leads to none", async (path) => {
+    const { ask } = await serve({ "/echo/<name>": echo });
+    expect(await ask(path)).toMatchObject({ status: 404, body: "no such path; this port serves:\n/echo/<name>\n" });
+  });
+
+  test("an exact path wins over what lies below another, and the longer over the shorter", async () => {
+    const named = (name: string): AdminRoute => ({
+      methods: ["GET"],
+      handle: ({ rest }, response) => respondText(response, 200, `${name} ${rest}`),
+    });
+    const { ask } = await serve({ "/a/<x>": named("short"), "/a/b/<x>": named("long"), "/a/b/c": named("exact") });
+    const bodies = await Promise.all(["/a/b", "/a/b/", "/a/b/d", "/a/b/c"].map(async (path) => (await ask(path)).body));
+    expect(bodies).toEqual(["short b\n", "short b/\n", "long d\n", "exact \n"]);
+  });
+
+  test("includes that its client has left", async () => {
+    let abandoned = () => {};
+    const left = new Promise<void>((resolve) => (abandoned = resolve));
+    let arrived = () => {};
+    const asked = new Promise<void>((resolve) => (arrived = resolve));
+    const { port } = await serve({
+      "/waits": {
+        methods: ["GET"],
+        handle: ({ signal }) => {
+          signal.addEventListener("abort", abandoned);
+          arrived();
+        },
+      },
+    });
+    const request = httpRequest({ host: "127.0.0.1", port, path: "/waits", agent: false }).end();
+    request.on("error", () => {});
+    await asked;
+    request.destroy();
+    await left;
+  });
+});
+
+test("a route's refusal is answered as JSON, with its status and headers", async () => {
+  const { ask } = await serve({
+    "/refuses": {
+      methods: ["GET"],
+      handle: () => {
+        throw new RequestFault(401, "who are you", { "www-authenticate": "Bearer" });
+      },
+    },
+  });
+  const { status, headers, body } = await ask("/refuses");
+  expect({ status, asks: headers["www-authenticate"] }).toEqual({ status: 401, asks: "Bearer" });
+  expect(JSON.parse(body)).toEqual({ error: "who are you" });
+});
+
+test("a failure is logged without the query, which may hold a token", async () => {
+  const lines: string[] = [];
+  const log = pino({ level: "trace" }, { write: (line: string) => void lines.push(line) });
+  const routes: AdminRoutes = {
+    "/throws": {
+      methods: ["GET"],
+      handle: () => {
+        throw new Error("broken");
+      },
+    },
+  };
+  const server = new AdminServer({ routes, log });
+  onTestFinished(() => server.close());
+  const { port } = (await server.listen(LOOPBACK)) as { port: number };
+  const request = httpRequest({ host: "127.0.0.1", port, path: "/throws?repo=https://tok3n@a/b", agent: false }).end();
+  const [response] = (await once(request, "response")) as [IncomingMessage];
+  await text(response);
+  expect(lines.join("")).toContain('"path":"/throws"');
+  expect(lines.join("")).not.toContain("tok3n");
 });

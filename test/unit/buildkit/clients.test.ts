@@ -5,7 +5,7 @@ import { afterEach, describe, expect, test } from "vitest";
 import type { Address } from "../../../src/base/address.ts";
 import { failureText } from "../../../src/buildkit/call-failure.ts";
 import { ReplicaClient } from "../../../src/buildkit/replica-client.ts";
-import { bridgeRpcs, controlRpcs } from "../../../src/buildkit/wire-contracts.ts";
+import { type BuildHistoryEvent, bridgeRpcs, controlRpcs } from "../../../src/buildkit/wire-contracts.ts";
 import { GrpcReplica, type GrpcReplicaBehaviour } from "../../support/grpc-replica.ts";
 
 const cleanups: (() => unknown)[] = [];
@@ -135,6 +135,76 @@ describe("calls to one replica", () => {
     client.close();
     await clientOf(address).info(5_000);
     expect(losses).toBe(1);
+  });
+});
+
+describe("a history that is followed", () => {
+  const running: BuildHistoryEvent = { type: "STARTED", record: { Ref: "runs" } };
+  const done: BuildHistoryEvent = { type: "COMPLETE", record: { Ref: "done" } };
+
+  /** What a follower of the replica's history hears, and the way to stop. */
+  function follow(client: ReplicaClient, activeOnly = false) {
+    const heard: string[] = [];
+    const cancel = client.followHistory(
+      { activeOnly, maxCompleted: 7 },
+      {
+        onOpen: () => heard.push("open"),
+        onEvent: ({ t, buildRef }) => heard.push(`${t} ${buildRef}`),
+        onEnd: (error) => heard.push(error ? `error ${error.code}` : "end"),
+      },
+    );
+    return { heard, cancel };
+  }
+
+  test("tells what runs, what is done, and then what happens", async () => {
+    const replica = await startReplica({ history: [done, running] });
+    const { heard } = follow(clientOf(replica.address));
+    await expect.poll(() => heard).toEqual(["open", "started runs", "complete done"]);
+    expect(replica.historyRequests).toMatchObject([{ ActiveOnly: false, Limit: 7, Ref: "", EarlyExit: false }]);
+    replica.tell({ type: "COMPLETE", record: { Ref: "runs" } }, { type: "DELETED", record: { Ref: "done" } });
+    await expect.poll(() => heard.slice(3)).toEqual(["complete runs", "deleted done"]);
+    replica.endHistory();
+    await expect.poll(() => heard.slice(5)).toEqual(["end"]);
+  });
+
+  test("tells what runs alone where only that is wanted", async () => {
+    const { heard } = follow(clientOf((await startReplica({ history: [done, running] })).address), true);
+    await expect.poll(() => heard).toEqual(["open", "started runs"]);
+  });
+
+  test("says why it ends, and was not opened where there is none", async () => {
+    const replica = await startReplica({ historyFailure: status.UNIMPLEMENTED });
+    const client = clientOf(replica.address);
+    const refused = follow(client);
+    await expect.poll(() => refused.heard).toEqual([`error ${status.UNIMPLEMENTED}`]);
+    replica.behaviour.historyFailure = undefined;
+    const { heard } = follow(client);
+    await expect.poll(() => heard).toEqual(["open"]);
+    replica.endHistory(status.INTERNAL);
+    await expect.poll(() => heard).toEqual(["open", `error ${status.INTERNAL}`]);
+  });
+
+  test("says nothing any more once it is cancelled", async () => {
+    const replica = await startReplica();
+    const { heard, cancel } = follow(clientOf(replica.address));
+    await expect.poll(() => heard).toEqual(["open"]);
+    cancel();
+    await expect.poll(() => replica.followers).toBe(0);
+    expect(heard).toEqual(["open"]);
+  });
+
+  test("does not keep a connection that its peer wants to end from being told as lost", async () => {
+    const replica = await startReplica();
+    const lost = new Promise<void>((resolve) => {
+      const client = clientOf(replica.address, resolve);
+      const { heard } = follow(client);
+      void expect
+        .poll(() => heard)
+        .toEqual(["open"])
+        .then(() => replica.sendGoaway(60_000));
+    });
+    await lost;
+    expect(replica.followers).toBe(1);
   });
 });
 

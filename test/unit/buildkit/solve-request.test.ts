@@ -63,6 +63,7 @@ test("a Solve as buildx sends it is read", () => {
     buildSession: "session1",
     inputSessions: ["shared1", "shared2", "policy"],
     isInternal: false,
+    isFrontendless: false,
     attrs: new Map([
       ["vcs:source", "https://xxxxx:xxxxx@github.com/acme/app.git"],
       ["vcs:localdir:context", "sub"],
@@ -76,12 +77,22 @@ test("a capability probe is internal", () => {
   expect(readSolveRequest(encode({ Ref: "r", Session: "s", Internal: false })).isInternal).toBe(false);
 });
 
+test("a Solve without definition and frontend is left to a frontend of its client's", () => {
+  const isFrontendless = (request: object) => readSolveRequest(encode({ Ref: "r", ...request })).isFrontendless;
+  expect(isFrontendless({ Internal: true, Session: "s" })).toBe(true);
+  expect(isFrontendless({ Frontend: "" })).toBe(true);
+  expect(isFrontendless({ Frontend: "dockerfile.v0" })).toBe(false);
+  expect(isFrontendless({ Definition: Buffer.from([10, 0]) })).toBe(false);
+  expect(readSolveRequest(Buffer.concat([REF, field(2, "")])).isFrontendless).toBe(true);
+});
+
 test("a Solve needs nothing but its ref", () => {
   expect(readSolveRequest(encode({ Ref: "r" }))).toEqual({
     buildRef: "r",
     buildSession: "",
     inputSessions: [],
     isInternal: false,
+    isFrontendless: true,
     attrs: new Map(),
     imageNames: [],
   });
@@ -111,6 +122,7 @@ test("a map's entry may lack its key or value, and have them in either order", (
     buildSession: "",
     inputSessions: [],
     isInternal: false,
+    isFrontendless: true,
     attrs: new Map([
       ["vcs:source", ""],
       ["context", "https://github.com/acme/app"],

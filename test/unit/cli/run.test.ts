@@ -1,28 +1,14 @@
-import { EventEmitter } from "node:events";
 import { describe, expect, test } from "vitest";
-import { runCommandLine } from "../../../src/cli/run.ts";
 import { SETTING_FLAGS } from "../../../src/config/flags.ts";
 import { SETTINGS } from "../../../src/config/settings.ts";
-
-/** What the program prints and exits with. */
-async function run(argv: readonly string[], env: Record<string, string> = {}) {
-  let out = "";
-  let err = "";
-  const status = await runCommandLine(argv, {
-    env,
-    signals: new EventEmitter(),
-    print: (text) => (out += text),
-    complain: (text) => (err += text),
-  });
-  return { status, out, err };
-}
+import { runProgram as run } from "./run-program.ts";
 
 describe("what is wrong is said in one line, with exit status 2", () => {
   test.each([
     [[], "no command given (run buildkit-gateway serve --replica tcp://host:port, or buildkit-gateway --help)"],
     [["serve"], "no replica given: use --replica tcp://host:port, --replicas-dns name:port or --config gateway.yaml"],
     [["sevre"], 'unknown command: "sevre" (did you mean serve?)'],
-    [["frobnicate"], 'unknown command: "frobnicate" (commands: serve)'],
+    [["frobnicate"], 'unknown command: "frobnicate" (commands: serve, drain, explain)'],
     [["help", "sevre"], 'unknown command: "sevre" (did you mean serve?)'],
     [["--verison"], "unknown flag: --verison (did you mean --version?)"],
     [
@@ -65,7 +51,7 @@ describe("help", () => {
     const { status, out, err } = await run(argv);
     expect({ status, err }).toEqual({ status: 0, err: "" });
     expect(out).toContain("Usage: buildkit-gateway COMMAND [flags]\n");
-    expect(out).toMatch(/^ {2}serve {2}\S/m);
+    for (const name of ["serve", "drain", "explain"]) expect(out).toMatch(new RegExp(`^  ${name} {2,}\\S`, "m"));
   });
 
   test.each([[["serve", "--help"]], [["help", "serve"]], [["--help", "serve"]], [["serve", "--replica", "a", "-h"]]])(
@@ -87,6 +73,13 @@ describe("help", () => {
       if (setting.defaultText) expect(text).toContain(`default ${setting.defaultText.replaceAll("`", "")}`);
     }
     expect(out).toContain("env BUILDKIT_GATEWAY_CONFIG");
+    expect(Math.max(...out.split("\n").map((line) => line.length))).toBeLessThanOrEqual(100);
+  });
+
+  test.each(["drain", "explain"])("of %s is within 100 columns", async (name) => {
+    const { status, out } = await run([name, "--help"]);
+    expect(status).toBe(0);
+    expect(out).toContain(`Usage: buildkit-gateway ${name} `);
     expect(Math.max(...out.split("\n").map((line) => line.length))).toBeLessThanOrEqual(100);
   });
 

@@ -12,8 +12,8 @@ class FakeGateway extends EventEmitter implements Served {
   drained = Promise.resolve();
   stopped = Promise.resolve();
 
-  drain(): Promise<void> {
-    this.asked.push("drain");
+  drain(signal: NodeJS.Signals): Promise<void> {
+    this.asked.push(`drain ${signal}`);
     this.emit("drain");
     return this.drained;
   }
@@ -50,7 +50,7 @@ test.each(["SIGTERM", "SIGINT"])("the first %s drains, then ends with 0", async 
   const { signals, clock, ended } = serve(async () => gateway);
   signals.emit(signal, signal);
   expect(await ended).toBe(0);
-  expect(gateway.asked).toEqual(["drain", "stop"]);
+  expect(gateway.asked).toEqual([`drain ${signal}`, "stop"]);
   expect(clock.timers).toEqual([]);
 });
 
@@ -63,7 +63,7 @@ test("a second signal while draining ends at once with 1", async () => {
   await draining;
   signals.emit("SIGINT", "SIGINT");
   expect(await ended).toBe(1);
-  expect(gateway.asked).toEqual(["drain", "stop"]);
+  expect(gateway.asked).toEqual(["drain SIGTERM", "stop"]);
 });
 
 test("a gateway that does not stop is not waited for", async () => {
@@ -84,7 +84,7 @@ test("a signal while it starts lets it start, and then drains", async () => {
   signals.emit("SIGTERM", "SIGTERM");
   started(gateway);
   expect(await ended).toBe(0);
-  expect(gateway.asked).toEqual(["drain", "stop"]);
+  expect(gateway.asked).toEqual(["drain SIGTERM", "stop"]);
 });
 
 test("two signals while it starts end it with 1", async () => {

@@ -3,7 +3,9 @@ import { readFileSync } from "node:fs";
 import { type AddressInfo, createServer, type Server } from "node:net";
 import { createSecureContext } from "node:tls";
 import { expect, onTestFinished, test } from "vitest";
+import { blameSetting } from "../../../src/base/blame-setting.ts";
 import { GatewayError } from "../../../src/base/errors.ts";
+import { readTlsFiles } from "../../../src/base/tls-files.ts";
 import { describeStartError } from "../../../src/cli/start-error.ts";
 
 /** What a function throws. */
@@ -29,6 +31,18 @@ test("a port in use is named", async () => {
   const second = createServer().listen(port, "127.0.0.1");
   const reason = await failureOf(second);
   expect(describeStartError(reason)).toBe(`cannot listen on 127.0.0.1:${port}: address already in use`);
+});
+
+test("a setting that asked for what failed comes first", async () => {
+  const reason = await failureOf(createServer().listen("/nonexistent/gateway.sock"));
+  const blamed = await blameSetting("pools.amd64.listen", () => Promise.reject(reason)).catch((error) => error);
+  expect(describeStartError(blamed)).toMatch(
+    /^pools\.amd64\.listen: cannot listen on \/nonexistent\/gateway\.sock: \w/,
+  );
+  const unreadable = thrownBy(() => readTlsFiles("tls", { clientCa: "/nonexistent/ca.crt" }));
+  expect(describeStartError(unreadable)).toBe(
+    "tls.clientCa: cannot read /nonexistent/ca.crt: no such file or directory",
+  );
 });
 
 test("a socket path that cannot be used is named", async () => {

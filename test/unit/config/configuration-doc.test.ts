@@ -7,8 +7,13 @@ test("docs/configuration.md is what the schema generates (npx tsx test/support/g
   expect(readFileSync(CONFIGURATION_DOC, "utf8")).toBe(configurationDoc());
 });
 
-test("the example in it is a configuration", () => {
-  const example = /```yaml\n(.*?)```/s.exec(configurationDoc())?.[1] ?? "";
-  const result = loadConfig({ argv: ["--config", "gateway.yaml"], env: {}, readFile: () => Buffer.from(example) });
-  expect(result).toMatchObject({ t: "loaded", config: { drain: { grace: 1_800_000 }, tls: { mode: "optional" } } });
+test("each example in it is a configuration", () => {
+  const examples = [...configurationDoc().matchAll(/```yaml\n(.*?)```/gs)].map(([, example]) => example!);
+  const results = examples.map((example) =>
+    loadConfig({ argv: ["--config", "gateway.yaml"], env: {}, readFile: () => Buffer.from(example) }),
+  );
+  expect(results).toMatchObject([
+    { t: "loaded", config: { drain: { grace: 1_800_000 }, tls: { mode: "optional" } } },
+    { t: "loaded", config: { listen: [], pools: { arm64: { maxBuilds: 4 } } } },
+  ]);
 });

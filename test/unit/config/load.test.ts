@@ -37,12 +37,22 @@ describe("defaults", () => {
       listen: [{ t: "tcp", host: "0.0.0.0", port: 1234 }],
       replicas: [{ name: "a:1", address: { t: "tcp", host: "a", port: 1 } }],
       replicasDns: [],
+      maxBuilds: 8,
+      platforms: [],
+      pools: {},
       tls: { mode: "off" },
       replicaTls: { enabled: false },
       admin: { listen: { t: "tcp", host: "127.0.0.1", port: 6060 } },
       log: { level: "info" },
-      drain: { grace: 3_600_000 },
-      placement: { affinity: ["repository", "image", "sharedkey"], loadFactor: 1.25, loadFloor: 4 },
+      drain: { delay: 5_000, grace: 3_600_000 },
+      affinity: {
+        keys: ["repository", "image", "sharedkey"],
+        patience: 5_000,
+        lifetime: 604_800_000,
+        entries: 100_000,
+      },
+      placement: { loadFactor: 2, loadFloor: 4 },
+      queue: { builds: 1_000, timeout: 1_800_000, perKey: 0, weights: [], progress: "queued" },
       health: { interval: 5_000, timeout: 2_000, failures: 2 },
       limits: {
         connections: 20_000,
@@ -142,6 +152,45 @@ describe("problems", () => {
       'health.failures (BUILDKIT_GATEWAY_HEALTH_FAILURES): not a whole number: "two"',
       "limits (gateway.yaml:4): not a section (write its keys below it, indented)",
     ]);
+  });
+
+  test("a setting that has had another name is told its new one", () => {
+    const env = { BUILDKIT_GATEWAY_PLACEMENT_AFFINITY: "image" };
+    expect(problemsOf({ argv: REPLICA, env, file: "placement:\n  affinity: [image]\n" })).toEqual([
+      "BUILDKIT_GATEWAY_PLACEMENT_AFFINITY: unknown variable (it is BUILDKIT_GATEWAY_AFFINITY_KEYS now)",
+      "placement.affinity (gateway.yaml:2): unknown key (it is affinity.keys now)",
+    ]);
+  });
+
+  test("those of a pool carry its name, their line, and a key that was meant", () => {
+    const file = [
+      "pools:",
+      "  amd64:",
+      "    lisetn: tcp://0.0.0.0:1234",
+      "    replicas: [tcp://a:0]",
+      "    maxBuilds: many",
+      "  arm64: 5",
+      "",
+    ];
+    expect(problemsOf({ file: file.join("\n") })).toEqual([
+      'pools.amd64.replicas[0].address (gateway.yaml:4): no port to connect to: "tcp://a:0"',
+      'pools.amd64.maxBuilds (gateway.yaml:5): not a whole number: "many"',
+      "pools.amd64.lisetn (gateway.yaml:3): unknown key (did you mean listen?)",
+      "pools.amd64.listen (gateway.yaml:2): a pool needs listen or servernames",
+      "pools.arm64 (gateway.yaml:6): not a section (write its keys below it, indented)",
+    ]);
+  });
+
+  test("a flag for a replica beside pools is refused where it was given", () => {
+    const file = "pools: { a: { listen: tcp://b:1, replicas: tcp://a:1 } }";
+    expect(problemsOf({ argv: REPLICA, env: { BUILDKIT_GATEWAY_REPLICAS_DNS: "b:1" }, file })).toEqual([
+      "replicas (--replica): with pools, each replica belongs in a pool",
+      "replicasDns (BUILDKIT_GATEWAY_REPLICAS_DNS): with pools, each replica belongs in a pool",
+    ]);
+  });
+
+  test.each(["pools:\n", "pools: {}\n"])("%j is no pool, and no replica", (file) => {
+    expect(problemsOf({ file })).toEqual([expect.stringMatching(/^no replica given: /)]);
   });
 
   test.each([

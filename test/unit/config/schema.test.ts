@@ -144,10 +144,18 @@ describe("values", () => {
     [{ placement: { loadFactor: 0.9 } }, "placement.loadFactor: too small: 0.9 (at least 1)"],
     [{ placement: { loadFactor: "Infinity" } }, 'placement.loadFactor: not a number: "Infinity"'],
     [
-      { placement: { affinity: ["image", "colour"] } },
-      'placement.affinity[1]: not one of repository, image, sharedkey: "colour"',
+      { affinity: { keys: ["image", "colour"] } },
+      'affinity.keys[1]: not one of repository, repository-root, image, sharedkey: "colour"',
     ],
-    [{ placement: { affinity: ["image", "image"] } }, "placement.affinity[1]: image is given twice"],
+    [{ affinity: { keys: ["image", "image"] } }, "affinity.keys[1]: image is given twice"],
+    [{ affinity: { entries: 0 } }, "affinity.entries: too small: 0 (at least 1)"],
+    [{ affinity: { entries: 10_000_001 } }, "affinity.entries: too large: 10000001 (at most 10000000)"],
+    [{ affinity: { lifetime: "1d" } }, 'affinity.lifetime: not a duration: "1d" (write 250ms, 30s, 5m or 1h)'],
+    [{ queue: { timeout: "0" } }, "queue.timeout: too small: 0s (at least 1s)"],
+    [{ queue: { builds: -1 } }, "queue.builds: too small: -1 (at least 0)"],
+    [{ queue: { progress: "on" } }, 'queue.progress: not one of queued, always, off: "on"'],
+    [{ maxBuilds: -1 }, "maxBuilds: too small: -1 (at least 0)"],
+    [{ admin: { tokenFile: "" } }, 'admin.tokenFile: not a file: ""'],
     [{ health: { interval: "1ms" } }, "health.interval: too small: 1ms (at least 100ms)"],
     [{ health: { failures: 0 } }, "health.failures: too small: 0 (at least 1)"],
     [{ health: { failures: 1.5 } }, 'health.failures: not a whole number: "1.5"'],
@@ -171,10 +179,71 @@ describe("values", () => {
 
   test("affinity may be empty, and streams unlimited", () => {
     const config = configSchema.parse({
-      placement: { affinity: [] },
+      affinity: { keys: [] },
       limits: { streams: 0 },
     });
-    expect(config.placement.affinity).toEqual([]);
+    expect(config.affinity.keys).toEqual([]);
     expect(config.limits).toMatchObject({ streams: 0 });
+  });
+});
+
+describe("platforms", () => {
+  test("an operating system and an architecture, with a variant where there are several, are read", () => {
+    expect(configSchema.parse({ platforms: "linux/amd64, linux/arm64/v8" }).platforms).toEqual([
+      "linux/amd64",
+      "linux/arm64/v8",
+    ]);
+  });
+
+  test.each(["linux", "amd64/", "linux/amd64/v2/x", "Linux/amd64", "linux /amd64", "", 5])(
+    "%j is refused",
+    (platform) => {
+      expect(problemsOf({ platforms: [platform] })).toEqual([
+        `platforms[0]: not a platform: ${JSON.stringify(String(platform))} (write linux/amd64 or linux/arm64/v8)`,
+      ]);
+    },
+  );
+
+  test("one is not given twice", () => {
+    expect(problemsOf({ platforms: ["linux/amd64", "linux/amd64"] })).toEqual([
+      "platforms[1]: linux/amd64 is given twice",
+    ]);
+  });
+});
+
+describe("queue.weights", () => {
+  test.each([
+    ["github.com/acme/*=2", { pattern: "github.com/acme/*", weight: 2 }],
+    ["*=0.5", { pattern: "*", weight: 0.5 }],
+    ["image:a=b=1000", { pattern: "image:a=b", weight: 1_000 }],
+  ])("%j is read", (written, weight) => {
+    expect(configSchema.parse({ queue: { weights: [written] } }).queue.weights).toEqual([weight]);
+  });
+
+  const outOfBounds = (written: string) => `not a weight above 0 and up to 1000: ${JSON.stringify(written)}`;
+
+  test.each([
+    ["github.com/acme/app", 'not a weight: "github.com/acme/app" (write github.com/acme/*=2)'],
+    ["=2", 'not a weight: "=2" (write github.com/acme/*=2)'],
+    ["two words=2", 'not a weight: "two words=2" (write github.com/acme/*=2)'],
+    ["a*b=2", '"*" can only end a pattern: "a*b"'],
+    ["**=2", '"*" can only end a pattern: "**"'],
+    [`${"a".repeat(513)}=2`, `pattern longer than 512 characters: "${"a".repeat(513)}"`],
+    ["a=", outOfBounds("")],
+    ["a=0", outOfBounds("0")],
+    ["a=-1", outOfBounds("-1")],
+    ["a=1000.5", outOfBounds("1000.5")],
+    ["a=1e3", outOfBounds("1e3")],
+    ["a=0x2", outOfBounds("0x2")],
+    [2, 'not a weight: "2" (write github.com/acme/*=2)'],
+  ])("%j is refused", (written, message) => {
+    const result = configSchema.safeParse({ queue: { weights: [written] } });
+    expect(result.error?.issues).toMatchObject([{ path: ["queue", "weights", 0], message }]);
+  });
+
+  test("a pattern has one weight", () => {
+    expect(problemsOf({ queue: { weights: ["a=1", "a=2"] } })).toEqual([
+      'queue.weights[1]: pattern "a" is given twice',
+    ]);
   });
 });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { CONFIG_VARIABLE, SETTING_FLAGS } from "../../../src/config/flags.ts";
 import { loadConfig } from "../../../src/config/load.ts";
-import { SETTINGS } from "../../../src/config/settings.ts";
+import { ANY_NAME, SETTINGS } from "../../../src/config/settings.ts";
 
 test.each(SETTINGS.map((setting) => [setting.path, setting] as const))("%s has a description", (_path, setting) => {
   expect(setting.description).toMatch(/^[A-Z`].*\.$/s);
@@ -18,8 +18,14 @@ test.each([
 });
 
 test("no two settings share a variable, and none has that of the file", () => {
-  const variables = [CONFIG_VARIABLE, ...SETTINGS.map(({ variable }) => variable)];
+  const variables = [CONFIG_VARIABLE, ...SETTINGS.flatMap(({ variable }) => variable ?? [])];
   expect(new Set(variables).size).toBe(variables.length);
+});
+
+test("what is below a chosen name has neither variable nor flag", () => {
+  const below = SETTINGS.filter(({ keys }) => keys.includes(ANY_NAME));
+  expect(below.map(({ path }) => path)).toContain("pools.<name>.listen");
+  expect(below.filter(({ variable, flag }) => variable ?? flag)).toEqual([]);
 });
 
 test("every flag sets a setting", () => {
@@ -28,9 +34,9 @@ test("every flag sets a setting", () => {
 });
 
 describe("every documented default reads back as itself", () => {
-  const documented = SETTINGS.flatMap((setting) => {
-    const value = /^`([^`]+)`$/.exec(setting.defaultText ?? "")?.[1];
-    return value === undefined ? [] : [[setting.path, setting.variable, value] as const];
+  const documented = SETTINGS.flatMap(({ path, variable, defaultText }) => {
+    const value = /^`([^`]+)`$/.exec(defaultText ?? "")?.[1];
+    return value === undefined || variable === undefined ? [] : [[path, variable, value] as const];
   });
 
   test.each(documented)("%s", (_path, variable, value) => {

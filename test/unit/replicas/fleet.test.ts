@@ -1,32 +1,8 @@
-import { afterEach, describe, expect, test } from "vitest";
-import type { Endpoint } from "../../../src/replicas/replica.ts";
-import type { HealthOptions } from "../../../src/replicas/replica-monitor.ts";
-import { endpoint, FleetUnderTest } from "../../support/fleet-under-test.ts";
-import { GrpcReplica, type GrpcReplicaBehaviour } from "../../support/grpc-replica.ts";
+import { describe, expect, test } from "vitest";
+import { endpoint, refusingReplica, startFleet, startReplica } from "../../support/fleet-under-test.ts";
 
-const cleanups: (() => void)[] = [];
-afterEach(() => {
-  for (const cleanup of cleanups.splice(0).reverse()) cleanup();
-});
-
-async function startReplica(behaviour: Partial<GrpcReplicaBehaviour> = {}, port = 0): Promise<GrpcReplica> {
-  const replica = await GrpcReplica.start(behaviour, { port });
-  cleanups.push(() => replica.kill());
-  return replica;
-}
-
-function startFleet(endpoints: readonly Endpoint[], health?: HealthOptions): FleetUnderTest {
-  const lab = new FleetUnderTest(endpoints, health);
-  cleanups.push(() => lab.fleet.stop());
-  return lab;
-}
-
-/** An address where nothing listens any more. */
-async function refusingReplica(): Promise<GrpcReplica> {
-  const replica = await GrpcReplica.start();
-  replica.kill();
-  return replica;
-}
+/** Where nothing listens. */
+const nowhere = { address: { t: "unix", path: "/nonexistent/buildkitd.sock" } } as const;
 
 describe("a replica that discovery reports", () => {
   test("takes builds after one good check, when its facts are known", async () => {
@@ -134,6 +110,31 @@ describe("a ready replica", () => {
     await lab.reaches("a", "ready");
   });
 
+  test("stays ready while it is checked after a client lost its connection, and is checked once for all of them", async () => {
+    const replica = await startReplica();
+    const lab = startFleet([endpoint("a", replica)], { failuresToEject: 3 });
+    await lab.fleet.ready();
+    replica.calls.length = 0;
+    const checked = lab.clock.nextTimer();
+    for (let client = 0; client < 100; client++) lab.fleet.reportLost("a", "connection reset");
+    expect(lab.fleet.replica("a")?.state.t).toBe("ready");
+    await checked;
+    expect(lab.fleet.replica("a")?.state.t).toBe("ready");
+    expect(replica.calls.filter((path) => path.includes("Health"))).toHaveLength(1);
+  });
+
+  test("is out if the check after a client lost its connection fails, however many may fail otherwise", async () => {
+    const replica = await startReplica();
+    const lab = startFleet([endpoint("a", replica)], { failuresToEject: 3 });
+    await lab.fleet.ready();
+    replica.behaviour.health = "NOT_SERVING";
+    lab.fleet.reportLost("a", "connection reset");
+    await lab.reaches("a", "ejected");
+    expect(lab.reason("a")).toBe("its health service says NOT_SERVING");
+    lab.fleet.reportLost("a", "connection reset");
+    expect(lab.clock.delaysMs).toHaveLength(1);
+  });
+
   test("drains after a GOAWAY until a check on a new connection succeeds", async () => {
     const replica = await startReplica();
     const lab = startFleet([endpoint("a", replica)]);
@@ -192,7 +193,7 @@ describe("what discovery says", () => {
     const replica = await startReplica();
     const lab = startFleet([endpoint("a", replica)]);
     await lab.fleet.ready();
-    const release = lab.fleet.buildStarted("a");
+    const release = lab.fleet.buildStarted("a", "build");
     lab.report();
     expect(lab.fleet.replicas()).toMatchObject([{ id: "a", state: { t: "gone" }, runningBuilds: 1 }]);
     expect(lab.fleet.describe()).toBe("no replica is known");
@@ -205,7 +206,7 @@ describe("what discovery says", () => {
     const replica = await startReplica();
     const lab = startFleet([endpoint("a", replica)]);
     await lab.fleet.ready();
-    const release = lab.fleet.buildStarted("a");
+    const release = lab.fleet.buildStarted("a", "build");
     lab.report();
     lab.report(endpoint("a", replica));
     expect(lab.fleet.replica("a")).toMatchObject({ state: { t: "connecting" }, runningBuilds: 1 });
@@ -234,28 +235,63 @@ describe("the fleet as a whole", () => {
     expect(lab.fleet.describe()).toBe(`a: ready, b: ejected (${reason}), c: ready`);
   });
 
+  test("names ten replicas and counts the others", async () => {
+    const lab = startFleet(Array.from({ length: 50 }, (_, index) => endpoint(`r${100 + index}`, nowhere)));
+    const description = lab.fleet.describe();
+    expect(description).toMatch(/^r100: connecting, r101: .* r109: connecting, and 40 more$/);
+  });
+
+  test("gives the same list until something changes", async () => {
+    const lab = startFleet([endpoint("a", await startReplica()), endpoint("b", await startReplica())]);
+    await Promise.all([lab.reaches("a", "ready"), lab.reaches("b", "ready")]);
+    const before = lab.fleet.replicas();
+    expect(lab.fleet.replicas()).toBe(before);
+    lab.fleet.buildStarted("b", "build");
+    const after = lab.fleet.replicas();
+    expect(after).toMatchObject([{ runningBuilds: 0 }, { runningBuilds: 1 }]);
+    expect(before).toMatchObject([{ runningBuilds: 0 }, { runningBuilds: 0 }]);
+    expect(after[0]).toBe(before[0]);
+    lab.report(endpoint("a", lab.fleet.replica("a")!), endpoint("c", nowhere));
+    expect(lab.fleet.replicas().map(({ id, state }) => `${id}: ${state.t}`)).toEqual([
+      "a: ready",
+      "b: gone",
+      "c: connecting",
+    ]);
+  });
+
+  test("tells of every change of load until it is heard no more", async () => {
+    const lab = startFleet([endpoint("a", await startReplica())]);
+    let heard = 0;
+    const cancel = lab.fleet.onLoad(() => heard++);
+    const end = lab.fleet.buildStarted("a", "build");
+    expect(heard).toBe(1);
+    cancel();
+    end();
+    expect(heard).toBe(1);
+  });
+
   test("counts a build once, however often it ends", async () => {
     const lab = startFleet([endpoint("a", await startReplica())]);
     await lab.fleet.ready();
-    const releases = [lab.fleet.buildStarted("a"), lab.fleet.buildStarted("a")];
+    const releases = [lab.fleet.buildStarted("a", "one"), lab.fleet.buildStarted("a", "two")];
     releases[0]!();
     releases[0]!();
     expect(lab.fleet.replica("a")?.runningBuilds).toBe(1);
     releases[1]!();
     expect(lab.fleet.replica("a")?.runningBuilds).toBe(0);
-    lab.fleet.buildStarted("unknown")();
+    lab.fleet.buildStarted("unknown", "build")();
   });
 
   test("says what its first ready replica says, and what it said last when none is left", async () => {
     const [a, b] = [await startReplica({ workerId: "of a" }), await startReplica({ workerId: "of b" })];
     const lab = startFleet([endpoint("a", a), endpoint("b", b)]);
-    expect(lab.fleet.representative()).toBeUndefined();
+    expect(lab.fleet.representative().workerId).toBe("buildkit-gateway");
     await Promise.all([lab.reaches("a", "ready"), lab.reaches("b", "ready")]);
-    expect(lab.fleet.representative()?.workerId).toBe("of a");
+    expect(lab.fleet.representative().workerId).toBe("of a");
     lab.fleet.reportFailure("a", "lost");
-    expect(lab.fleet.representative()?.workerId).toBe("of b");
+    expect(lab.fleet.representative().workerId).toBe("of b");
     lab.fleet.reportFailure("b", "lost");
-    expect(lab.fleet.representative()?.workerId).toBe("of b");
+    expect(lab.fleet.representative().workerId).toBe("of b");
   });
 
   test("finds the replica that knows a build, and does not wait for those that do not answer", async () => {

@@ -30,6 +30,17 @@ describe("the repository and the directory in it make the key", () => {
   });
 });
 
+test("the repository alone makes the key where that is asked for", () => {
+  const sources = ["repository-root", "image"] as const;
+  const inSub = { ...REMOTE, "vcs:localdir:context": "sub" };
+  expect(affinityKey(material(inSub), sources)).toBe("github.com/acme/app");
+  expect(affinityKey(material({ context: "https://github.com/acme/app.git#main:sub" }), sources)).toBe(
+    "github.com/acme/app",
+  );
+  expect(affinityKey(material(inSub), ["repository", "repository-root"])).toBe("github.com/acme/app//sub");
+  expect(affinityKey(material({}, { imageNames: ["acme/app"] }), sources)).toBe("image:acme/app");
+});
+
 describe("an image's name makes the key without tag and digest", () => {
   const digest = `sha256:${"0a".repeat(32)}`;
   test.each<[string[], string | undefined]>([
@@ -42,7 +53,18 @@ describe("an image's name makes the key without tag and digest", () => {
     [[`acme/app@${digest}`], "image:acme/app"],
     [[`registry:5000/acme/app:1@${digest}`], "image:registry:5000/acme/app"],
     [["[::1]:5000/acme/app:1"], "image:[::1]:5000/acme/app"],
-    [["Registry.Acme.io/app:Latest"], "image:Registry.Acme.io/app"],
+    [["Registry.Acme.io/app:Latest"], "image:registry.acme.io/app"],
+    [["REGISTRY:5000/acme/app"], "image:registry:5000/acme/app"],
+    [["localhost/acme/app"], "image:localhost/acme/app"],
+    [["docker.io/acme/app:1"], "image:acme/app"],
+    [["index.docker.io/acme/app"], "image:acme/app"],
+    [["Docker.io/acme/app"], "image:acme/app"],
+    [["docker.io/app"], "image:app"],
+    [["docker.io/library/app:1"], "image:app"],
+    [["library/app"], "image:app"],
+    [["library/acme/app"], "image:library/acme/app"],
+    [["ghcr.io/library/app"], "image:ghcr.io/library/app"],
+    [["quay.io/docker.io/app"], "image:quay.io/docker.io/app"],
     [["acme/app:1,acme/other:1"], "image:acme/app"],
     [[" , acme/app:1 "], "image:acme/app"],
     [["", "acme/app:1"], "image:acme/app"],

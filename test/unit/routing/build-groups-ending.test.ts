@@ -1,29 +1,13 @@
 import { describe, expect, test } from "vitest";
 import { GatewayError } from "../../../src/base/errors.ts";
-import type { Placer } from "../../../src/routing/placer.ts";
-import { RoutingRig, ScriptedClient, settled, solve } from "./routing-rig.ts";
+import { brokenPlacer, gatedRig, QUEUE_FULL, RoutingRig, ScriptedClient, settled, solve } from "./routing-rig.ts";
 
-/** A placer that keeps builds waiting until the test lets them go. */
-function gate(): { wrap: (usual: Placer) => Placer; open: () => void; asked: () => number } {
-  let open: () => void = () => {};
-  let asked = 0;
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  const wrap = (usual: Placer): Placer => ({
-    async place(request, signal) {
-      asked++;
-      await opened;
-      return usual.place(request, signal);
-    },
-  });
-  return { wrap, open: () => open(), asked: () => asked };
-}
+/** Of the builds that {@link solve} makes. */
+const KEY = "github.com/acme/app";
 
 describe("a held build that is cancelled", () => {
   test("ends its Status and Session, and answers its frontend's calls then and later", async () => {
-    const { wrap, open } = gate();
-    const rig = new RoutingRig(["a"], wrap);
+    const { rig, gate } = gatedRig(["a"]);
     const client = new ScriptedClient();
     rig.session(client, "session-of-r");
     rig.status(client, "r");
@@ -34,7 +18,7 @@ describe("a held build that is cancelled", () => {
     expect(rig.journal).toEqual(["ping ✗ cancelled", "status r ✗ cancelled", "session session-of-r ✗ cancelled"]);
     rig.bridge(client, "r", "return");
     expect(rig.journal.at(-1)).toBe("return ✗ cancelled");
-    open();
+    gate.open();
     await settled();
     expect(client.connects).toEqual([]);
     expect(rig.journal).toHaveLength(4);
@@ -58,8 +42,7 @@ describe("a held build that is cancelled", () => {
   });
 
   test("takes only what is its own with it when others are held beside it", async () => {
-    const { wrap, open } = gate();
-    const rig = new RoutingRig(["a"], wrap);
+    const { rig, gate } = gatedRig(["a"]);
     const client = new ScriptedClient();
     rig.session(client, "shared");
     const calls = ["t1", "t2", "t3"].map((name) => {
@@ -75,7 +58,7 @@ describe("a held build that is cancelled", () => {
       "session session-of-t1 ✗ cancelled",
       "status t1 ✗ cancelled",
     ]);
-    open();
+    gate.open();
     await settled();
     expect(rig.journal.slice(3)).toEqual(
       [
@@ -87,8 +70,7 @@ describe("a held build that is cancelled", () => {
   });
 
   test("leaves a session that another held build has as its own", async () => {
-    const { wrap, open } = gate();
-    const rig = new RoutingRig(["a"], wrap);
+    const { rig, gate } = gatedRig(["a"]);
     const client = new ScriptedClient();
     rig.session(client, "both");
     const first = rig.solve(client, solve("r1", { buildSession: "both" }));
@@ -96,20 +78,19 @@ describe("a held build that is cancelled", () => {
     await settled();
     first.end();
     expect(rig.journal).toEqual([]);
-    open();
+    gate.open();
     await settled();
     expect(rig.journal).toEqual(["session both → a", "solve r2 → a"]);
   });
 
   test("leaves a shared session to the others when it has none of its own", async () => {
-    const { wrap, open } = gate();
-    const rig = new RoutingRig(["a"], wrap);
+    const { rig, gate } = gatedRig(["a"]);
     const client = new ScriptedClient();
     rig.session(client, "shared");
     const first = rig.solve(client, solve("r1", { buildSession: "", inputSessions: ["shared"] }));
     rig.solve(client, solve("r2", { inputSessions: ["shared"] }));
     first.end();
-    open();
+    gate.open();
     await settled();
     expect(rig.journal).toEqual(["session shared → a", "solve r2 → a"]);
   });
@@ -130,14 +111,13 @@ describe("a held build that is cancelled", () => {
 });
 
 test("a Status that is cancelled while its build is held disturbs nothing", async () => {
-  const { wrap, open } = gate();
-  const rig = new RoutingRig(["a"], wrap);
+  const { rig, gate } = gatedRig(["a"]);
   const client = new ScriptedClient();
   rig.solve(client, solve("r"));
   const status = rig.status(client, "r");
   rig.session(client, "session-of-r");
   status.end();
-  open();
+  gate.open();
   await settled();
   expect(rig.journal).toEqual(["solve r → a", "session session-of-r → a"]);
 });
@@ -166,7 +146,7 @@ describe("a replica that cannot be reached", () => {
     expect(rig.totalLoad).toBe(0);
   });
 
-  test("fails the build once all have been tried, and nothing stays counted", async () => {
+  test("makes the build wait once all have been tried, counted nowhere, until another comes", async () => {
     const rig = new RoutingRig();
     const client = new ScriptedClient();
     for (const id of ["a", "b", "c"]) client.cannotReach(id);
@@ -174,14 +154,19 @@ describe("a replica that cannot be reached", () => {
     rig.solve(client, solve("r"));
     await settled();
     expect(rig.reported.toSorted()).toEqual(["a", "b", "c"]);
-    expect(rig.journal).toEqual(["solve r ✗ no_replica", "status r ✗ no_replica"]);
-    expect(rig.totalLoad).toBe(0);
+    expect(rig.journal).toEqual([]);
+    expect([rig.totalLoad, rig.running.get(KEY)]).toEqual([0, 0]);
+    rig.addReplica("d");
+    await settled();
+    expect(rig.journal).toEqual(["status r → d", "solve r → d"]);
+    expect([rig.totalLoad, rig.running.get(KEY)]).toEqual([1, 1]);
   });
 });
 
 describe("a build that could not be placed", () => {
   test("is answered the same for every call that comes later", async () => {
-    const rig = new RoutingRig([]);
+    const rig = new RoutingRig(["a"]);
+    rig.refusal = QUEUE_FULL;
     const client = new ScriptedClient();
     rig.solve(client, solve("r"));
     await settled();
@@ -189,20 +174,21 @@ describe("a build that could not be placed", () => {
     rig.session(client, "session-of-r");
     rig.bridge(client, "r", "return");
     expect(rig.journal).toEqual([
-      "solve r ✗ no_replica",
-      "status r ✗ no_replica",
-      "session session-of-r ✗ no_replica",
-      "return ✗ no_replica",
+      "solve r ✗ queue_full",
+      "status r ✗ queue_full",
+      "session session-of-r ✗ queue_full",
+      "return ✗ queue_full",
     ]);
     expect(rig.messages.get("return")).toBe(rig.messages.get("solve r"));
   });
 
   test("does not keep its client from trying again", async () => {
-    const rig = new RoutingRig([]);
+    const rig = new RoutingRig(["a"]);
+    rig.refusal = QUEUE_FULL;
     const client = new ScriptedClient();
     rig.solve(client, solve("r1"));
     await settled();
-    rig.replicas.push("a");
+    rig.refusal = undefined;
     rig.session(client, "session-of-r2");
     rig.solve(client, solve("r2"));
     await settled();
@@ -210,7 +196,7 @@ describe("a build that could not be placed", () => {
   });
 
   test("fails as a defect when the placer breaks", async () => {
-    const rig = new RoutingRig(["a"], () => ({ place: () => Promise.reject(new Error("boom")) }));
+    const rig = new RoutingRig(["a"], { wrapPlacer: brokenPlacer });
     rig.solve(new ScriptedClient(), solve("r"));
     await settled();
     expect(rig.journal).toEqual(["solve r ✗ internal"]);
@@ -263,8 +249,7 @@ describe("a build whose replica was lost", () => {
 
 describe("a client that is gone", () => {
   test("leaves nothing behind while its build waits for a placement", async () => {
-    const { wrap, open } = gate();
-    const rig = new RoutingRig(["a"], wrap);
+    const { rig, gate } = gatedRig(["a"]);
     const client = new ScriptedClient();
     rig.session(client, "session-of-r");
     rig.session(client, "never named");
@@ -274,7 +259,7 @@ describe("a client that is gone", () => {
     rig.groups.solveArriving(client);
     rig.solve(client, solve("r"));
     rig.gone(client);
-    open();
+    gate.open();
     rig.clock.advance(60_000);
     await settled();
     expect(client.connects).toEqual([]);
@@ -315,24 +300,24 @@ describe("a client that is gone", () => {
   });
 
   test("takes no notice of another build of its own that goes on", async () => {
-    const { wrap, open, asked } = gate();
-    const rig = new RoutingRig(["a"], wrap);
+    const { rig, gate } = gatedRig(["a"]);
     const client = new ScriptedClient();
     const first = rig.solve(client, solve("r1"));
     rig.solve(client, solve("r2"));
     first.end();
-    open();
+    gate.open();
     await settled();
-    expect(asked()).toBe(1);
+    expect(gate.requests).toBe(1);
     expect(rig.journal).toEqual(["solve r2 → a"]);
   });
 });
 
-test("a build counts as load from its placement to its end, once", async () => {
+test("a build counts as load from the choice of its replica to its end, once", async () => {
   const rig = new RoutingRig(["a"]);
   const client = new ScriptedClient();
   const call = rig.solve(client, solve("r"));
-  expect(rig.load.get("a")).toBeUndefined();
+  // From the choice on, before the replica has been reached.
+  expect(rig.load.get("a")).toBe(1);
   await settled();
   expect(rig.load.get("a")).toBe(1);
   call.end();
@@ -381,14 +366,13 @@ test("names of megabytes take no memory", async () => {
 });
 
 test("a thousand builds with hundreds of sessions each cost little time", async () => {
-  const { wrap, open } = gate();
-  const rig = new RoutingRig(["a"], wrap);
+  const { rig, gate } = gatedRig(["a"]);
   const client = new ScriptedClient();
   const inputSessions = Array.from({ length: 500 }, (_, i) => `shared-${i}`);
   const startMs = performance.now();
   for (let i = 0; i < 5_000; i++) rig.session(client, `waits-${i}`);
   for (let i = 0; i < 1_000; i++) rig.solve(client, solve(`${i}`, { inputSessions }));
-  open();
+  gate.open();
   await settled();
   rig.gone(client);
   expect(performance.now() - startMs).toBeLessThan(3_000);

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { RoutingRig, ScriptedClient, settled, solve } from "./routing-rig.ts";
+import { QUEUE_FULL, RoutingRig, ScriptedClient, settled, solve } from "./routing-rig.ts";
 
 const KINDS = ["session", "status", "solve", "bridge"] as const;
 
@@ -38,11 +38,12 @@ describe.each(permutations(KINDS))("a build that comes as %s, %s, %s, %s", (...o
   });
 
   test("is answered Solve first when it cannot be placed", async () => {
-    const rig = new RoutingRig([]);
+    const rig = new RoutingRig();
+    rig.refusal = QUEUE_FULL;
     const client = new ScriptedClient();
     for (const kind of order) open(rig, client, kind);
     await settled();
-    expect(rig.journal).toEqual(["solve", "bridge", "status", "session"].map((kind) => `${kind} ✗ no_replica`));
+    expect(rig.journal).toEqual(["solve", "bridge", "status", "session"].map((kind) => `${kind} ✗ queue_full`));
   });
 
   test("leaves nothing behind but names when it has ended", async () => {

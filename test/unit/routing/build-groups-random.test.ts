@@ -1,42 +1,31 @@
 import fc from "fast-check";
 import { pino } from "pino";
 import { expect, test } from "vitest";
-import type { Placer } from "../../../src/routing/placer.ts";
-import { RoutingRig, type ScriptedCall, ScriptedClient, settled, solve } from "./routing-rig.ts";
+import {
+  brokenPlacer,
+  gatedRig,
+  probe,
+  RoutingRig,
+  type ScriptedCall,
+  ScriptedClient,
+  settled,
+  solve,
+} from "./routing-rig.ts";
 
 /** What may happen, by any of three clients to any of four builds, all of which share a session. */
 const STEP = fc.record({
   what: fc.constantFrom(
     ...(["solve", "solve", "probe", "session", "shared", "status", "bridge", "other"] as const),
-    ...(["end", "gone", "unreachable", "settle", "settle", "let place"] as const),
+    ...(["end", "gone", "unreachable", "settle", "settle", "let place", "tell", "ping", "return"] as const),
   ),
   client: fc.nat({ max: 2 }),
   build: fc.nat({ max: 3 }),
 });
 
-/** Keeps each placement back until it is told to go on. */
-class SlowPlacer {
-  #waiting: (() => void)[] = [];
-
-  wrap(usual: Placer): Placer {
-    return {
-      place: async (request, signal) => {
-        await new Promise<void>((resolve) => this.#waiting.push(resolve));
-        return usual.place(request, signal);
-      },
-    };
-  }
-
-  letPlace(): void {
-    for (const resolve of this.#waiting.splice(0)) resolve();
-  }
-}
-
 test("whatever happens, a build has one replica, each call one answer, and nothing is left in the end", async () => {
   await fc.assert(
     fc.asyncProperty(fc.array(STEP, { maxLength: 60 }), async (steps) => {
-      const placer = new SlowPlacer();
-      const rig = new RoutingRig(["a", "b", "c", "d"], (usual) => placer.wrap(usual));
+      const { rig, gate } = gatedRig(["a", "b", "c", "d"]);
       const clients = [new ScriptedClient(), new ScriptedClient(), new ScriptedClient()];
       const open: ScriptedCall[][] = [[], [], []];
       /** Names of the calls of each build. */
@@ -53,7 +42,16 @@ test("whatever happens, a build has one replica, each call one answer, and nothi
             open[at]!.push(rig.solve(client, solve(ref, { attrs, inputSessions: shares }), name));
             break;
           case "probe":
-            open[at]!.push(rig.solve(client, solve(`p${name}`, { isInternal: true }), name));
+            open[at]!.push(rig.solve(client, probe(`p${build}`), name));
+            break;
+          case "ping":
+            open[at]!.push(rig.ping(client, `p${build}`, name));
+            break;
+          case "return":
+            open[at]!.push(rig.returned(client, `p${build}`, name));
+            break;
+          case "tell":
+            gate.tell({ position: 1, length: 1, cause: "no replica takes builds" });
             break;
           case "session": {
             // A session has one client.
@@ -85,7 +83,7 @@ test("whatever happens, a build has one replica, each call one answer, and nothi
             client.cannotReach(["a", "b", "c"][build % 3]!);
             break;
           case "let place":
-            placer.letPlace();
+            gate.letGo();
             break;
           case "settle":
             await settled();
@@ -94,7 +92,7 @@ test("whatever happens, a build has one replica, each call one answer, and nothi
         if (["solve", "session", "status", "bridge"].includes(what)) ofBuild[build]!.push(name);
       }
       for (let i = 0; i < 10; i++) {
-        placer.letPlace();
+        gate.letGo();
         await settled();
       }
       for (const names of ofBuild) {
@@ -107,6 +105,7 @@ test("whatever happens, a build has one replica, each call one answer, and nothi
       for (const call of open.flat()) if (call.isOpen && call.kind === "solve") expect(answered).toContain(call.name);
       const running = open.flat().filter((call) => call.isOpen && call.name.startsWith("solve"));
       expect(rig.totalLoad).toBe(running.length);
+      expect([...rig.running.values()].reduce((sum, count) => sum + count, 0)).toBe(running.length);
       for (const client of clients) rig.gone(client);
       expect(rig.totalLoad).toBe(0);
       expect([...rig.load.values()].every((count) => count >= 0)).toBe(true);
@@ -121,7 +120,7 @@ test("nothing of what a Solve may hold in secret is logged", async () => {
   const log = pino({ level: "trace" }, { write: (line: string) => void lines.push(line) });
   const secret = (name: string) => `https://user:S3CRET@${name}/acme/app.git#main`;
   for (const [i, attr] of ["context", "vcs:source"].entries()) {
-    const rig = new RoutingRig(["a", "b"], undefined, log);
+    const rig = new RoutingRig(["a", "b"], { log });
     const client = new ScriptedClient();
     client.cannotReach("a");
     const attrs = new Map([[attr, secret("github.com")]]);
@@ -129,7 +128,7 @@ test("nothing of what a Solve may hold in secret is logged", async () => {
     await settled();
     expect(rig.replicaOf(`solve ${i}`)).toBe("b");
   }
-  const broken = new RoutingRig(["a"], () => ({ place: () => Promise.reject(new Error("boom")) }), log);
+  const broken = new RoutingRig(["a"], { wrapPlacer: brokenPlacer, log });
   broken.solve(new ScriptedClient(), solve("2", { attrs: new Map([["context", secret("github.com")]]) }));
   await settled();
   expect(lines).toHaveLength(3);

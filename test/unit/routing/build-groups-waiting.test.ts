@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { RoutingRig, ScriptedClient, settled, solve } from "./routing-rig.ts";
+import { QUEUE_FULL, RoutingRig, ScriptedClient, settled, solve } from "./routing-rig.ts";
 
 /** Move time on in small steps, so that what each step starts can go on in between. */
 async function pass(rig: RoutingRig, ms: number): Promise<void> {
@@ -100,7 +100,8 @@ describe("a Status that no Solve claims", () => {
   });
 
   test("asks the replicas about a build that failed here, unless it is that build's own", async () => {
-    const rig = new RoutingRig([]);
+    const rig = new RoutingRig();
+    rig.refusal = QUEUE_FULL;
     const client = new ScriptedClient();
     rig.solve(client, solve("r"));
     await settled();
@@ -108,7 +109,7 @@ describe("a Status that no Solve claims", () => {
     rig.owners.set("r", "b");
     rig.status(new ScriptedClient(), "r", "another's status");
     await pass(rig, 200);
-    expect(rig.journal).toEqual(["solve r ✗ no_replica", "own status ✗ no_replica", "another's status → b"]);
+    expect(rig.journal).toEqual(["solve r ✗ queue_full", "own status ✗ queue_full", "another's status → b"]);
   });
 });
 

@@ -1,12 +1,16 @@
+import { GatewayError } from "../../../src/base/errors.ts";
 import { type Logger, silentLog } from "../../../src/base/log.ts";
 import type { SolveRequest } from "../../../src/buildkit/solve-request.ts";
-import type { Replica } from "../../../src/replicas/replica.ts";
 import { KEY_SOURCES } from "../../../src/routing/affinity-key.ts";
 import { BuildGroups } from "../../../src/routing/build-groups.ts";
-import type { GroupFleet } from "../../../src/routing/build-groups-options.ts";
-import { ImmediatePlacer, type Placer } from "../../../src/routing/placer.ts";
+import type { GroupFleet, ProgressMode } from "../../../src/routing/build-groups-options.ts";
+import type { PlacementOutcome, PlacementRequest, Placer } from "../../../src/routing/placer.ts";
+import { rankIds } from "../../../src/routing/rendezvous.ts";
 import type { ConnectOutcome, RoutedCall, RoutedClient } from "../../../src/routing/routed-call.ts";
+import { BRIDGE_PING, BRIDGE_RETURN } from "../../../src/routing/rpc-table.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
+import { GatedPlacer } from "../../support/gated-placer.ts";
+import { describeStatus } from "../../support/shown-status.ts";
 
 /** What a Solve says, with what a test does not care for filled in. */
 export function solve(buildRef: string, parts: Partial<SolveRequest> = {}): SolveRequest {
@@ -15,14 +19,16 @@ export function solve(buildRef: string, parts: Partial<SolveRequest> = {}): Solv
     buildSession: `session-of-${buildRef}`,
     inputSessions: [],
     isInternal: false,
+    isFrontendless: true,
     attrs: new Map([["vcs:source", "https://github.com/acme/app.git"]]),
     imageNames: [],
     ...parts,
   };
 }
 
-export function readyReplica(id: string, runningBuilds = 0): Replica {
-  return { id, address: { t: "tcp", host: id, port: 1234 }, state: { t: "ready", sinceMs: 0 }, runningBuilds };
+/** What a client sends before each build, to learn what the daemon can do. */
+export function probe(buildRef: string): SolveRequest {
+  return solve(buildRef, { isInternal: true, attrs: new Map() });
 }
 
 /** Let everything run that waits for nothing but its turn. */
@@ -32,11 +38,16 @@ export function settled(): Promise<void> {
 
 /** A client connection whose ways to replicas a test decides on. */
 export class ScriptedClient implements RoutedClient {
+  readonly host: string;
   readonly connected = new Set<string>();
   /** Replicas that were asked for, in order. */
   readonly connects: string[] = [];
   readonly #unreachable = new Map<string, string>();
   #pending: ((outcome: ConnectOutcome) => void)[] | undefined;
+
+  constructor(host = "10.0.0.1") {
+    this.host = host;
+  }
 
   isConnected(replicaId: string): boolean {
     return this.connected.has(replicaId);
@@ -69,15 +80,116 @@ export class ScriptedClient implements RoutedClient {
   }
 }
 
+/**
+ * Places at once, by the key's order or where least runs. While no replica is
+ * left, builds wait until {@link changed}, and calls of no build are refused.
+ */
+class RigPlacer implements Placer {
+  readonly #rig: RoutingRig;
+  readonly #retries = new Set<() => void>();
+
+  constructor(rig: RoutingRig) {
+    this.#rig = rig;
+  }
+
+  place(request: PlacementRequest, signal: AbortSignal): Promise<PlacementOutcome> {
+    return new Promise((resolve) => {
+      const attempt = () => {
+        const outcome = this.#attempt(request);
+        if (outcome) {
+          this.#retries.delete(attempt);
+          resolve(outcome);
+        }
+      };
+      this.#retries.add(attempt);
+      signal.addEventListener("abort", () => this.#retries.delete(attempt));
+      attempt();
+      queueMicrotask(() => {
+        const waiting = { position: 1, length: this.#retries.size, cause: "no replica takes builds" };
+        if (this.#retries.has(attempt)) request.onWaiting(waiting);
+      });
+    });
+  }
+
+  #attempt({ key, purpose, excluded, onChosen }: PlacementRequest): PlacementOutcome | undefined {
+    const { refusal, replicas, load } = this.#rig;
+    if (refusal) return { t: "refused", error: refusal };
+    const candidates = replicas.filter((id) => !excluded.has(id));
+    const byLoad = candidates.toSorted((one, other) => (load.get(one) ?? 0) - (load.get(other) ?? 0));
+    const replicaId = (key === undefined ? byLoad : rankIds(key, candidates))[0];
+    if (replicaId !== undefined) {
+      onChosen(replicaId);
+      return { t: "placed", replicaId, reason: { t: key === undefined ? "least loaded" : "preferred" } };
+    }
+    if (purpose !== "call") return undefined;
+    return { t: "refused", error: new GatewayError("no_replica", "no replica takes builds: no replica is known") };
+  }
+
+  /** There may be a replica for those that wait. */
+  changed(): void {
+    for (const attempt of [...this.#retries]) attempt();
+  }
+
+  buildStarted(fairKey: string): () => void {
+    const { running } = this.#rig;
+    running.set(fairKey, (running.get(fairKey) ?? 0) + 1);
+    return () => void running.set(fairKey, running.get(fairKey)! - 1);
+  }
+}
+
+/** What builds may be refused with. */
+export const QUEUE_FULL = new GatewayError("queue_full", "queue full: 1000 builds wait (queue.builds)");
+
+/** A placer with a defect. */
+export function brokenPlacer(usual: Placer): Placer {
+  return {
+    place: () => Promise.reject(new Error("boom")),
+    buildStarted: (fairKey) => usual.buildStarted(fairKey),
+  };
+}
+
+/** What a rig may be asked for. */
+export interface RoutingRigOptions {
+  readonly wrapPlacer?: (usual: Placer) => Placer;
+  readonly log?: Logger;
+  /** Default: `off`, so that a journal has what became of calls and nothing else. */
+  readonly progress?: ProgressMode;
+}
+
+/** A rig whose builds are held until the test opens its gate. */
+export function gatedRig(
+  replicas: readonly string[],
+  options: RoutingRigOptions = {},
+): { rig: RoutingRig; gate: GatedPlacer } {
+  let gate: GatedPlacer | undefined;
+  const wrapPlacer = (usual: Placer): Placer => {
+    gate = new GatedPlacer(usual);
+    return gate;
+  };
+  const rig = new RoutingRig(replicas, { ...options, wrapPlacer });
+  return { rig, gate: gate! };
+}
+
 /** Groups in front of a fleet, a clock and clients that a test scripts, and a journal of what came of each call. */
 export class RoutingRig {
   readonly clock = new FakeClock();
-  /** `solve → a`: released to replica a. `status ✗ no_replica`: failed. In the order it happened. */
+  /**
+   * `solve → a`: released to replica a. `status ✗ no_replica`: failed. `ping = pong`: answered; `status = ok`: ended
+   * well. `status: line "…"`: was shown this. In the order it happened.
+   */
   readonly journal: string[] = [];
   /** What each failed call was told. */
   readonly messages = new Map<string, string>();
   /** Builds counted on each replica. */
   readonly load = new Map<string, number>();
+  /** Builds counted of each fair key. */
+  readonly running = new Map<string, number>();
+  /** `github.com/acme/app @ a`: a build that warmed a. `- a`: its caches were pruned. */
+  readonly warmth: string[] = [];
+  /** What every build is refused with. */
+  refusal: GatewayError | undefined;
+  /** What a replica answers to Ping. */
+  pong: Buffer | undefined = Buffer.from("pong");
   /** Replicas reported as not reachable. */
   readonly reported: string[] = [];
   /** Builds that replicas were asked for. */
@@ -86,22 +198,14 @@ export class RoutingRig {
   readonly owners = new Map<string, string>();
   readonly groups: BuildGroups;
   readonly replicas: string[];
+  readonly #placer: RigPlacer;
   readonly #calls = new Map<RoutedClient, ScriptedCall[]>();
   #arrivals = 0;
 
-  constructor(
-    replicas: readonly string[] = ["a", "b", "c"],
-    wrapPlacer: (usual: Placer) => Placer = (usual) => usual,
-    log: Logger = silentLog(),
-  ) {
+  constructor(replicas: readonly string[] = ["a", "b", "c"], options: RoutingRigOptions = {}) {
+    const { wrapPlacer = (usual) => usual, log = silentLog(), progress = "off" } = options;
     this.replicas = [...replicas];
-    const placer = new ImmediatePlacer(
-      {
-        replicas: () => this.replicas.map((id) => readyReplica(id, this.load.get(id) ?? 0)),
-        describe: () => this.replicas.map((id) => `${id}: ready`).join(", ") || "no replica is known",
-      },
-      { loadFactor: 1.25, loadFloor: 4 },
-    );
+    this.#placer = new RigPlacer(this);
     const fleet: GroupFleet = {
       buildStarted: (id) => {
         this.load.set(id, (this.load.get(id) ?? 0) + 1);
@@ -118,17 +222,29 @@ export class RoutingRig {
       },
     };
     this.groups = new BuildGroups({
-      placer: wrapPlacer(placer),
+      placer: wrapPlacer(this.#placer),
       fleet,
+      warmth: {
+        built: (key, replicaId) => void this.warmth.push(`${key} @ ${replicaId}`),
+        pruned: (replicaId) => void this.warmth.push(`- ${replicaId}`),
+      },
+      pong: () => this.pong,
       clock: this.clock,
       log,
       keySources: KEY_SOURCES,
+      progress,
     });
   }
 
+  /** A replica is there from now on, for builds that wait too. */
+  addReplica(id: string): void {
+    this.replicas.push(id);
+    this.#placer.changed();
+  }
+
   /** A call with a name of its own, not opened yet. */
-  call(name: string, kind: RoutedCall["kind"], client: RoutedClient): ScriptedCall {
-    const call = new ScriptedCall(this, name, kind, client, this.#arrivals++);
+  call(name: string, kind: RoutedCall["kind"], client: RoutedClient, path = `/${kind}`): ScriptedCall {
+    const call = new ScriptedCall(this, name, kind, client, this.#arrivals++, path);
     this.#calls.set(client, [...(this.#calls.get(client) ?? []), call]);
     return call;
   }
@@ -145,14 +261,23 @@ export class RoutingRig {
     return call;
   }
 
-  bridge(client: RoutedClient, buildRef: string, name = `bridge ${buildRef}`): ScriptedCall {
-    const call = this.call(name, "bridge", client);
+  bridge(client: RoutedClient, buildRef: string, name = `bridge ${buildRef}`, path?: string): ScriptedCall {
+    const call = this.call(name, "bridge", client, path);
     this.groups.openBridge(call, buildRef);
     return call;
   }
 
-  other(client: RoutedClient, name = "other"): ScriptedCall {
-    const call = this.call(name, "other", client);
+  ping(client: RoutedClient, buildRef: string, name = "ping"): ScriptedCall {
+    return this.bridge(client, buildRef, name, BRIDGE_PING);
+  }
+
+  /** The call that ends a client's frontend. */
+  returned(client: RoutedClient, buildRef: string, name = "return"): ScriptedCall {
+    return this.bridge(client, buildRef, name, BRIDGE_RETURN);
+  }
+
+  other(client: RoutedClient, name = "other", path?: string): ScriptedCall {
+    const call = this.call(name, "other", client, path);
     this.groups.openOther(call);
     return call;
   }
@@ -189,19 +314,56 @@ export class ScriptedCall implements RoutedCall {
   readonly client: RoutedClient;
   readonly arrival: number;
   readonly name: string;
+  readonly path: string;
   isOpen = true;
+  isBehind = false;
+  hasSucceeded = false;
+  replicaId = "";
   readonly #rig: RoutingRig;
 
-  constructor(rig: RoutingRig, name: string, kind: RoutedCall["kind"], client: RoutedClient, arrival: number) {
+  constructor(
+    rig: RoutingRig,
+    name: string,
+    kind: RoutedCall["kind"],
+    client: RoutedClient,
+    arrival: number,
+    path: string,
+  ) {
     this.#rig = rig;
     this.name = name;
     this.kind = kind;
     this.client = client;
     this.arrival = arrival;
+    this.path = path;
   }
 
   release(replicaId: string): void {
+    if (!this.isOpen || this.replicaId !== "") return;
+    this.replicaId = replicaId;
     this.#rig.journal.push(`${this.name} → ${replicaId}`);
+  }
+
+  show(statusResponse: Uint8Array): void {
+    if (!this.isOpen || this.replicaId !== "") return;
+    this.#rig.journal.push(...describeStatus(statusResponse).map((words) => `${this.name}: ${words}`));
+  }
+
+  answer(message: Uint8Array): void {
+    if (!this.isOpen) return;
+    this.#rig.journal.push(`${this.name} = ${Buffer.from(message).toString() || "empty"}`);
+    this.end();
+  }
+
+  finish(): void {
+    if (!this.isOpen) return;
+    this.#rig.journal.push(`${this.name} = ok`);
+    this.end();
+  }
+
+  /** Its replica answers it well. */
+  succeed(): void {
+    this.hasSucceeded = true;
+    this.end();
   }
 
   fail(error: { kind: string; message: string }): void {

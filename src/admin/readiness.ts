@@ -1,0 +1,40 @@
+import type { Readiness } from "./probes.ts";
+
+/** What decides whether a pool takes a build. */
+export interface PoolReadiness {
+  readonly name: string;
+  /** A replica would take a build now. */
+  readonly hasRoom: boolean;
+  readonly queued: number;
+  /** Builds that may wait. */
+  readonly queueBuilds: number;
+}
+
+/**
+ * Ready is a gateway that is not draining and has a pool that takes builds: at
+ * once, or into its queue. One pool that is full does not cost the others their
+ * traffic.
+ */
+export function readinessOf(isDraining: boolean, pools: readonly PoolReadiness[]): Readiness {
+  if (isDraining) return { t: "not_ready", reason: "draining" };
+  const notes = pools.flatMap((pool) => {
+    const note = describeUnusual(pool);
+    if (note === undefined) return [];
+    return pools.length === 1 ? note : `${pool.name}: ${note}`;
+  });
+  const note = notes.join("; ");
+  if (!pools.some(takesBuilds)) return { t: "not_ready", reason: note };
+  return notes.length === 0 ? { t: "ready" } : { t: "ready", note };
+}
+
+function takesBuilds({ hasRoom, queued, queueBuilds }: PoolReadiness): boolean {
+  return hasRoom || queued < queueBuilds;
+}
+
+function describeUnusual(pool: PoolReadiness): string | undefined {
+  const { hasRoom, queued } = pool;
+  if (hasRoom) return undefined;
+  return takesBuilds(pool)
+    ? `no replica has room, builds wait: ${queued} in the queue`
+    : `queue full: ${queued} builds waiting (queue.builds)`;
+}

@@ -1,0 +1,190 @@
+import type { PoolLoad } from "./admin/load-route.ts";
+import type { Cancel, Clock } from "./base/clock.ts";
+import type { Logger } from "./base/log.ts";
+import type { TlsMaterial } from "./base/tls-material.ts";
+import { Facade } from "./control/facade.ts";
+import type { SwitchPool } from "./dataplane/switch.ts";
+import type { Discovery } from "./replicas/discovery/discovery.ts";
+import { Fleet } from "./replicas/fleet.ts";
+import { acceptsBuilds, type Replica } from "./replicas/replica.ts";
+import type { HealthOptions } from "./replicas/replica-monitor.ts";
+import { affinityKey, type KeySource } from "./routing/affinity-key.ts";
+import { BuildGroups } from "./routing/build-groups.ts";
+import type { ProgressMode } from "./routing/build-groups-options.ts";
+import type { Explanation } from "./routing/explanation.ts";
+import type { Placer } from "./routing/placer.ts";
+import { QueuedPlacer } from "./routing/queued-placer.ts";
+import type { PlacerOptions } from "./routing/queued-placer-options.ts";
+import { WarmMemory } from "./routing/warm-memory.ts";
+
+/** What a pool is made from. */
+export interface PoolOptions {
+  /** Unique in a gateway. */
+  readonly name: string;
+  readonly discovery: Discovery;
+  readonly clock: Clock;
+  /** Names the pool in each of its lines, where there are several. */
+  readonly log: Logger;
+  readonly health: HealthOptions;
+  /** How to speak to the replicas. Absent: cleartext. */
+  readonly replicaTls: TlsMaterial | undefined;
+  /** What workers are said to build for while no replica has ever answered. Empty: this machine's. */
+  readonly platforms: readonly string[];
+  readonly keySources: readonly KeySource[];
+  readonly memory: { readonly lifetimeMs: number; readonly maxKeys: number };
+  readonly placement: PlacerOptions;
+  readonly progress: ProgressMode;
+  /** Replaces the placement; what it would have been is given to it. */
+  readonly wrapPlacer?: (usual: Placer, fleet: Fleet) => Placer;
+}
+
+/** How long the owner of a build is asked for before its Status waits for a Solve alone. */
+const LOCATE_TIMEOUT_MS = 2_000;
+
+/** After a build buildx asks for its record and its provenance, within milliseconds; a slow runner may take a second. */
+const SETTLED_MS = 2_000;
+
+/** A fleet under a name of its own, with all that is known of its builds. Pools share nothing: a ref may be in two. */
+export class Pool {
+  readonly name: string;
+  /** Builds that one replica may run at once; 0: any number. */
+  readonly maxBuilds: number;
+  readonly keySources: readonly KeySource[];
+  readonly fleet: Fleet;
+  readonly placer: QueuedPlacer;
+  /** What the data plane needs of it. */
+  readonly side: SwitchPool;
+  readonly #facade: Facade;
+  readonly #acceptanceListeners = new Set<() => void>();
+  #isDraining = false;
+
+  constructor(options: PoolOptions) {
+    const { name, clock, log, keySources, wrapPlacer = (usual) => usual } = options;
+    this.name = name;
+    this.maxBuilds = options.placement.maxBuilds;
+    this.keySources = keySources;
+    const fleet = new Fleet({
+      discovery: options.discovery,
+      clock,
+      log,
+      health: options.health,
+      platforms: options.platforms,
+      ...(options.replicaTls && { tls: options.replicaTls }),
+    });
+    const memory = new WarmMemory({ clock, ...options.memory });
+    const remember = (key: string, replicaId: string, ageMs: number): void =>
+      memory.built(key, replicaId, fleet.replica(replicaId)?.identity ?? "", ageMs);
+    const placer = new QueuedPlacer({
+      fleet: {
+        replicas: () => fleet.replicas(),
+        describe: () => fleet.describe(),
+        onChange: (listener) => {
+          const cancels = [fleet.onChange(listener), fleet.onLoad(listener)];
+          return () => {
+            for (const cancel of cancels) cancel();
+          };
+        },
+      },
+      memory,
+      clock,
+      log,
+      options: options.placement,
+    });
+    fleet.onBuildEnded((replicaId, { attrs, imageNames, isSuccess, ageMs }) => {
+      const key = isSuccess && affinityKey({ attrs, imageNames, sharedKey: undefined }, keySources);
+      if (key) remember(key, replicaId, ageMs);
+    });
+    const facade = new Facade({
+      fleet,
+      log,
+      acceptance: {
+        acceptsBuilds: () => !this.#isDraining && (this.hasRoom || !this.placer.isFull),
+        onChange: (listener) => this.#onAcceptance(listener),
+      },
+    });
+    const groups = new BuildGroups({
+      placer: wrapPlacer(placer, fleet),
+      fleet: {
+        buildStarted: (replicaId, buildRef) => fleet.buildStarted(replicaId, buildRef),
+        reportFailure: (replicaId, reason) => fleet.reportFailure(replicaId, reason),
+        locateBuild: (buildRef) => fleet.locateBuild(buildRef, LOCATE_TIMEOUT_MS),
+      },
+      warmth: {
+        built: (key, replicaId) => remember(key, replicaId, 0),
+        pruned: (replicaId) => memory.forgetReplica(replicaId),
+      },
+      pong: () => fleet.representative().pongBytes,
+      clock,
+      log,
+      keySources,
+      progress: options.progress,
+    });
+    this.fleet = fleet;
+    this.placer = placer;
+    this.#facade = facade;
+    this.side = {
+      groups,
+      log,
+      replicaTls: options.replicaTls,
+      joinFacade: (duplex) => facade.inject(duplex),
+      replicaAddress: (replicaId) => fleet.replica(replicaId)?.address,
+      cachedPong: () => fleet.representative().pongBytes,
+      onReplicaGoingAway: (replicaId, reason) => fleet.reportDraining(replicaId, reason),
+      onReplicaLost: (replicaId, reason) => fleet.reportLost(replicaId, reason),
+    };
+  }
+
+  /** Begin to find and check replicas. */
+  start(): void {
+    this.fleet.start();
+  }
+
+  /** End checks, waiting builds and answers. Running builds are the data plane's. */
+  async stop(): Promise<void> {
+    this.placer.stop();
+    this.fleet.stop();
+    await this.#facade.stop();
+  }
+
+  /** The gateway is going away: health checks say so. Builds that come all the same are taken. */
+  drain(): void {
+    this.#isDraining = true;
+    for (const listener of this.#acceptanceListeners) listener();
+  }
+
+  /** A replica would take a build now. */
+  get hasRoom(): boolean {
+    const { maxBuilds } = this;
+    return this.#ready.some(({ runningBuilds }) => maxBuilds === 0 || runningBuilds < maxBuilds);
+  }
+
+  /** Whether a replica's last build ended long enough ago that its client, of this gateway or another, asks no more. */
+  isSettled(replicaId: string): boolean {
+    return (this.fleet.idleMs(replicaId) ?? Number.POSITIVE_INFINITY) >= SETTLED_MS;
+  }
+
+  /** How much there is to do. */
+  load(): PoolLoad {
+    const running = this.fleet.replicas().reduce((sum, { runningBuilds }) => sum + runningBuilds, 0);
+    const { queued } = this.placer.census();
+    return { queued, running, readyReplicas: this.#ready.length, maxBuilds: this.maxBuilds };
+  }
+
+  /** Where a build of this key would go now, and why. */
+  explain(key: string | undefined): Explanation {
+    return this.placer.explain(key);
+  }
+
+  get #ready(): readonly Replica[] {
+    return this.fleet.replicas().filter(acceptsBuilds);
+  }
+
+  #onAcceptance(listener: () => void): Cancel {
+    this.#acceptanceListeners.add(listener);
+    const cancel = this.fleet.onChange(listener);
+    return () => {
+      this.#acceptanceListeners.delete(listener);
+      cancel();
+    };
+  }
+}

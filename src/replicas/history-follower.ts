@@ -1,0 +1,127 @@
+import { type ServiceError, status } from "@grpc/grpc-js";
+import type { Cancel, Clock } from "../base/clock.ts";
+import type { Logger } from "../base/log.ts";
+import { failureText } from "../buildkit/call-failure.ts";
+import type { HistoryEvent } from "../buildkit/history-event.ts";
+import type { ReplicaClient } from "../buildkit/replica-client.ts";
+import { readmitDelayMs } from "./readmit-backoff.ts";
+import type { ReplicaLoad } from "./replica-load.ts";
+
+/** A build that has ended on a replica, whoever started it. */
+export interface EndedBuild {
+  readonly buildRef: string;
+  /** The frontend's options that say what was built. May hold secrets: never logged. */
+  readonly attrs: ReadonlyMap<string, string>;
+  /** `name` of each image exporter: comma-separated image names. */
+  readonly imageNames: readonly string[];
+  readonly isSuccess: boolean;
+  /** Time since it ended. */
+  readonly ageMs: number;
+}
+
+/** What a follower works with. */
+export interface HistoryFollowerOptions {
+  readonly clock: Clock;
+  /** Names the replica. */
+  readonly log: Logger;
+  /** A number in [0, 1), for the jitter of the backoff. */
+  readonly random: () => number;
+  /** Is told of what runs. */
+  readonly load: ReplicaLoad;
+  /** Hears of every build that has ended, of some more than once. */
+  readonly onBuildEnded: (build: EndedBuild) => void;
+}
+
+type FollowerState =
+  | { readonly t: "off" }
+  | { readonly t: "following"; readonly client: ReplicaClient; readonly sinceMs: number; readonly cancel: Cancel }
+  | { readonly t: "waiting"; readonly client: ReplicaClient; readonly cancel: Cancel }
+  /** The daemon keeps no history. */
+  | { readonly t: "unsupported"; readonly client: ReplicaClient };
+
+/** Completed builds that are asked for: a daemon keeps 50 unless it is told otherwise (moby/buildkit util/config). */
+const MAX_COMPLETED = 1_000;
+
+/** Wait before a history whose stream has ended is asked for again. */
+const REOPEN = { minMs: 500, maxMs: 30_000 };
+
+/** A stream that was open for this long has not failed at once: the wait is short again. */
+const SETTLED_MS = 10_000;
+
+/** Follows one replica's history of builds for as long as its connection lasts. */
+export class HistoryFollower {
+  readonly #options: HistoryFollowerOptions;
+  #state: FollowerState = { t: "off" };
+  /** Streams that ended soon after they were opened, in a row. */
+  #failures = 0;
+  /** Some completed build cannot be told: ask for running ones alone. */
+  #activeOnly = false;
+
+  constructor(options: HistoryFollowerOptions) {
+    this.#options = options;
+  }
+
+  /** The replica is well: follow its history over this client, unless that is done already. */
+  follow(client: ReplicaClient): void {
+    if (this.#state.t !== "off" && this.#state.client === client) return;
+    this.stop();
+    this.#failures = 0;
+    this.#activeOnly = false;
+    this.#open(client);
+  }
+
+  /** The client is closed, or the replica is not well. */
+  stop(): void {
+    const state = this.#state;
+    this.#state = { t: "off" };
+    if ("cancel" in state) state.cancel();
+    if (state.t === "following") this.#options.load.historyLost();
+  }
+
+  #open(client: ReplicaClient): void {
+    const { clock, load } = this.#options;
+    load.historyAsked();
+    const cancel = client.followHistory(
+      { activeOnly: this.#activeOnly, maxCompleted: MAX_COMPLETED },
+      {
+        onOpen: () => load.historyOpened(),
+        onEvent: (event) => this.#told(event),
+        onEnd: (error) => this.#ended(client, error),
+      },
+    );
+    this.#state = { t: "following", client, sinceMs: clock.nowMs(), cancel };
+  }
+
+  #told(event: HistoryEvent): void {
+    const { load, onBuildEnded, clock } = this.#options;
+    const { t, buildRef, createdAtMs, completedAtMs, attrs, imageNames, isSuccess } = event;
+    if (t === "started") {
+      load.listed(buildRef, createdAtMs);
+      return;
+    }
+    load.ended(buildRef, createdAtMs);
+    if (t === "deleted") return;
+    const ageMs = completedAtMs === 0 ? 0 : Math.max(0, clock.wallTime().getTime() - completedAtMs);
+    onBuildEnded({ buildRef, attrs, imageNames, isSuccess, ageMs });
+  }
+
+  #ended(client: ReplicaClient, error: ServiceError | undefined): void {
+    const { clock, log, load, random } = this.#options;
+    const state = this.#state;
+    if (state.t !== "following") return;
+    if (error?.code === status.UNIMPLEMENTED) {
+      log.info("replica keeps no history: builds that others start there are not counted");
+      this.#state = { t: "unsupported", client };
+      load.forgetHistory();
+      return;
+    }
+    if (clock.nowMs() - state.sinceMs >= SETTLED_MS) this.#failures = 0;
+    this.#failures++;
+    // One record is larger than a message may be, and would end every stream.
+    if (error?.code === status.RESOURCE_EXHAUSTED) this.#activeOnly = true;
+    const delayMs = readmitDelayMs(this.#failures, REOPEN, random());
+    log.debug({ reason: error && failureText(error, 0), delayMs }, "replica's history lost");
+    this.#state = { t: "waiting", client, cancel: clock.after(delayMs, () => this.#open(client)) };
+    load.historyLost();
+  }
+}

@@ -1,0 +1,29 @@
+import { expect, test } from "vitest";
+import { readinessOf } from "../../../src/admin/readiness.ts";
+
+const FREE = { name: "free", hasRoom: true, queued: 0, queueBuilds: 10 };
+const WAITING = { name: "waiting", hasRoom: false, queued: 3, queueBuilds: 10 };
+const FULL = { name: "full", hasRoom: false, queued: 10, queueBuilds: 10 };
+
+test.each([
+  [[FREE], { t: "ready" }],
+  [[WAITING], { t: "ready", note: "no replica has room, builds wait: 3 in the queue" }],
+  [[FULL], { t: "not_ready", reason: "queue full: 10 builds waiting (queue.builds)" }],
+  [[{ ...FULL, queued: 0, queueBuilds: 0 }], { t: "not_ready", reason: "queue full: 0 builds waiting (queue.builds)" }],
+  [[{ ...FULL, hasRoom: true }], { t: "ready" }],
+  [[FREE, WAITING], { t: "ready", note: "waiting: no replica has room, builds wait: 3 in the queue" }],
+  [[FREE, FULL], { t: "ready", note: "full: queue full: 10 builds waiting (queue.builds)" }],
+  [
+    [FULL, { ...FULL, name: "too" }],
+    {
+      t: "not_ready",
+      reason: "full: queue full: 10 builds waiting (queue.builds); too: queue full: 10 builds waiting (queue.builds)",
+    },
+  ],
+] as const)("pools %j", (pools, readiness) => {
+  expect(readinessOf(false, pools)).toEqual(readiness);
+});
+
+test("draining is not ready, whatever has room", () => {
+  expect(readinessOf(true, [FREE])).toEqual({ t: "not_ready", reason: "draining" });
+});
