@@ -91,6 +91,7 @@ export class BuildGroup {
       this.#held.add(member);
       if (solve) this.#addSolve(call, solve);
       if (this.isUnsettled) this.#holding.add(member);
+      else if (this.#state.t === "placed") this.#holding.addLate(member);
     }
     this.#endIfAnswerable();
     this.#settle();

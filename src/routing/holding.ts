@@ -30,6 +30,8 @@ export class Holding {
   readonly #progress: WaitProgress;
   /** Refs of Solves that are not internal: whose progress users see. */
   readonly #shownRefs = new Set<string>();
+  /** Those of them that have had a Status. */
+  readonly #toldRefs = new Set<string>();
   readonly #pings = new Set<RoutedCall>();
   #isWaiting = false;
   #isProbe = true;
@@ -51,7 +53,7 @@ export class Holding {
       this.#isProbe &&= solve.isInternal && solve.isFrontendless;
       if (!solve.isInternal) this.#shownRefs.add(refToken(solve.buildRef));
     } else if (call.kind === "status") {
-      if (this.#shownRefs.has(token)) this.#progress.add(call);
+      if (this.#shownRefs.has(token)) this.#tell(call, token);
     } else if (call.path === BRIDGE_PING) {
       this.#pings.add(call);
       if (this.#isWaiting) this.#answerPings();
@@ -60,6 +62,13 @@ export class Holding {
     } else if (call.kind === "bridge") {
       this.#isProbe = false;
     }
+  }
+
+  /** A call comes that need not be held. */
+  addLate({ call, token }: Member): void {
+    // Whoever asks for a build's progress again has seen it.
+    const isNews = this.#shownRefs.has(token) && !this.#toldRefs.has(token);
+    if (call.kind === "status" && isNews) this.#tell(call, token);
   }
 
   /** A call has ended. */
@@ -96,6 +105,11 @@ export class Holding {
     if (call.kind === "status" || call.kind === "session") call.finish();
     else if (message && (call.kind === "solve" || PROBE_CALLS.has(call.path))) call.answer(message);
     else call.fail(new GatewayError("invalid_request", "the build's frontend has returned"), true);
+  }
+
+  #tell(status: RoutedCall, token: string): void {
+    this.#toldRefs.add(token);
+    this.#progress.add(status);
   }
 
   #answerPings(): void {

@@ -1,3 +1,4 @@
+import { counted } from "../base/counted.ts";
 import { formatDuration } from "../base/duration.ts";
 import { type ErrorKind, GatewayError } from "../base/errors.ts";
 import type { PlacementOutcome } from "./placer.ts";
@@ -17,9 +18,9 @@ export function refuseNoReplica(cause: string): PlacementOutcome {
   return refuse("no_replica", cause);
 }
 
-/** It would have to wait, and as many wait as may; `what`: `builds`. */
-export function refuseQueueFull(queueBuilds: number, what: string, cause: string): PlacementOutcome {
-  if (queueBuilds > 0) return refuse("queue_full", `the queue is full: ${queueBuilds} ${what} (queue.builds)`);
+/** It would have to wait, and as many wait as may; `noun`: `build`. */
+export function refuseQueueFull(queueBuilds: number, noun: string, cause: string): PlacementOutcome {
+  if (queueBuilds > 0) return refuse("queue_full", `the queue is full: ${counted(queueBuilds, noun)} (queue.builds)`);
   return refuse("queue_full", `${cause}, and nothing may wait (queue.builds)`);
 }
 

@@ -122,7 +122,7 @@ export class QueuedPlacer implements Placer {
     if (decision?.t === "placed") return this.#chosen(build, decision);
     if (this.isFull) {
       const cause = this.#describe(decision ?? { t: "full" }, build.excluded);
-      return refuseQueueFull(this.#options.queueBuilds, "builds", cause);
+      return refuseQueueFull(this.#options.queueBuilds, "build", cause);
     }
     const turn = this.#queue.add(build);
     if (decision) this.#noteWait(build, turn, decision);
@@ -140,7 +140,7 @@ export class QueuedPlacer implements Placer {
     const cause = this.#describe({ t: "none" }, request.excluded);
     if (request.purpose === "call") return refuseNoReplica(cause);
     const { queueBuilds } = this.#options;
-    if (this.#internals.size >= queueBuilds) return refuseQueueFull(queueBuilds, "internal builds", cause);
+    if (this.#internals.size >= queueBuilds) return refuseQueueFull(queueBuilds, "internal build", cause);
     const waiting = this.#waitingBuild(request);
     this.#internals.add(waiting);
     this.#beginWait(waiting, signal);

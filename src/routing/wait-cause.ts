@@ -1,3 +1,4 @@
+import { counted } from "../base/counted.ts";
 import { formatDuration } from "../base/duration.ts";
 import { acceptsBuilds, type Replica } from "../replicas/replica.ts";
 import type { Placement } from "./placement.ts";
@@ -34,12 +35,8 @@ export function describeHindrance(
     case "unconfirmed":
       return `${hindrance.replicaId} is taking another build`;
     case "at maximum":
-      return `${builds(hindrance.running)} of it running already (queue.perKey)`;
+      return `${counted(hindrance.running, "build")} of it running already (queue.perKey)`;
   }
-}
-
-function builds(count: number): string {
-  return count === 1 ? "1 build" : `${count} builds`;
 }
 
 /** No replica has room: `all 3 replicas are full (4 builds each)`. */
@@ -47,8 +44,8 @@ function fullCause(replicas: readonly Replica[], excluded: ReadonlyMap<string, s
   const count = replicas.filter((replica) => acceptsBuilds(replica) && !excluded.has(replica.id)).length;
   const full =
     count === 1
-      ? `the only replica is full (${builds(maxBuilds)})`
-      : `all ${count} replicas are full (${builds(maxBuilds)} each)`;
+      ? `the only replica is full (${counted(maxBuilds, "build")})`
+      : `all ${count} replicas are full (${counted(maxBuilds, "build")} each)`;
   return bounded(full + unreachedPart(replicas, excluded));
 }
 

@@ -24,7 +24,9 @@ type ShownState =
       readonly line: string;
       /** What was last said, to tell a change by. */
       readonly said: Waiting;
-    };
+    }
+  /** Placed; whoever has not been shown where is told with this. */
+  | { readonly t: "over"; readonly message: Buffer };
 
 /**
  * Shows the users of one group that it waits: one step in their builds'
@@ -46,8 +48,12 @@ export class WaitProgress {
 
   /** A Status is held; where there is something to see, it is shown as it is now. */
   add(status: RoutedCall): void {
-    this.#statuses.add(status);
     const state = this.#state;
+    if (state.t === "over") {
+      status.show(state.message);
+      return;
+    }
+    this.#statuses.add(status);
     if (state.t === "shown") status.show(statusMessage(state.vertex, this.#line(state.line)));
   }
 
@@ -58,8 +64,8 @@ export class WaitProgress {
 
   /** The group has to wait, or something of what is said has changed. */
   waits(waiting: Waiting): void {
-    if (this.#mode === "off") return;
     const state = this.#state;
+    if (this.#mode === "off" || state.t === "over") return;
     if (state.t === "shown" && saysTheSame(state.said, waiting)) return;
     const nowMs = this.#clock.nowMs();
     const sinceMs = state.t === "shown" ? state.sinceMs : nowMs;
@@ -72,30 +78,28 @@ export class WaitProgress {
 
   /** The group has its replica. */
   placed(replicaId: string, because: string | undefined): void {
-    if (this.#state.t === "shown" || (this.#mode === "always" && this.#statuses.size > 0)) {
-      this.#end(`running on ${replicaId}${because === undefined ? "" : ` (${because})`}`, undefined);
-    }
-    this.#clear();
+    const isAlways = this.#mode === "always";
+    const wasShown = this.#state.t === "shown";
+    const message = this.#lastMessage(`running on ${replicaId}${because === undefined ? "" : ` (${because})`}`);
+    if (wasShown || isAlways) this.#show(message);
+    this.#statuses.clear();
+    this.#state = isAlways ? { t: "over", message } : { t: "hidden" };
   }
 
   /** The group will not run. */
   failed(error: GatewayError): void {
     // Clients say themselves that a build was cancelled.
     if (this.#state.t === "shown" && error.kind !== "cancelled") {
-      this.#end(undefined, printable(error.message, MAX_ERROR_CHARACTERS));
+      this.#show(this.#lastMessage(undefined, printable(error.message, MAX_ERROR_CHARACTERS)));
     }
-    this.#clear();
-  }
-
-  #end(line: string | undefined, error: string | undefined): void {
-    const vertex = this.#state.t === "shown" ? this.#state.vertex : this.#newVertex();
-    const completed = { ...vertex, completedAt: this.#clock.wallTime(), ...(error !== undefined && { error }) };
-    this.#show(statusMessage(completed, line === undefined ? undefined : this.#line(line)));
-  }
-
-  #clear(): void {
     this.#statuses.clear();
     this.#state = { t: "hidden" };
+  }
+
+  #lastMessage(line: string | undefined, error?: string): Buffer {
+    const vertex = this.#state.t === "shown" ? this.#state.vertex : this.#newVertex();
+    const completed = { ...vertex, completedAt: this.#clock.wallTime(), ...(error !== undefined && { error }) };
+    return statusMessage(completed, line === undefined ? undefined : this.#line(line));
   }
 
   #newVertex(): ShownVertex {

@@ -11,11 +11,12 @@ export interface StartedBuild {
 
 /** What came of a policy. Times in seconds. */
 export interface Figures {
-  /** Part of the builds, first ones of a repository left out, that found their cache. */
+  /** Part of all builds, first ones of a repository left out, that found their cache. One that was refused did not. */
   readonly warmShare: number;
+  /** Of all builds: one that was refused has waited without end. */
   readonly waitP50: number;
   readonly waitP99: number;
-  /** From the arrival of a build to its end. */
+  /** From the arrival of a build to its end, of those that were not refused. */
   readonly meanTotal: number;
   /** Running builds of the busiest replica by the mean of all, averaged over time. */
   readonly maxByMean: number;
@@ -50,7 +51,10 @@ export class Measurements {
   }
 
   refused(arrivedMs: number): void {
-    if (arrivedMs >= this.#fromMs) this.#refused++;
+    if (arrivedMs < this.#fromMs) return;
+    this.#refused++;
+    this.#later++;
+    this.#waitsMs.push(Number.POSITIVE_INFINITY);
   }
 
   /** Running builds of each replica that takes builds. */
@@ -68,7 +72,7 @@ export class Measurements {
       warmShare: this.#warm / this.#later,
       waitP50: quantile(0.5),
       waitP99: quantile(0.99),
-      meanTotal: this.#totalMs / waitsMs.length / 1_000,
+      meanTotal: this.#totalMs / (waitsMs.length - this.#refused) / 1_000,
       maxByMean: this.#ratioSum / this.#ratios,
       builds: waitsMs.length,
       refused: this.#refused,

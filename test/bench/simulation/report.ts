@@ -31,8 +31,13 @@ function describeModel(scenario: ScenarioOptions): string {
     `Every ${churnEveryMs / 60_000} minutes a replica joins, or the oldest takes no more builds and leaves.`,
     "Load is the share of slots that would be busy if all builds were warm. All policies see loads at once, keep to",
     `${maxBuilds} builds for each replica and may make 1000 builds wait. All start with empty caches.`,
-    "Warm: builds, without each repository's first, that find their cache. Total: mean time from arrival to end.",
+    "Warm: builds, without each repository's first, that find their cache. A refused build finds none, and its wait has",
+    "no end. Total: mean time from arrival to end, without those.",
   ].join("\n");
+}
+
+function wait(seconds: number): string {
+  return Number.isFinite(seconds) ? `${seconds.toFixed(1)} s` : "no end";
 }
 
 function renderTable(name: string, rows: Readonly<Record<string, Figures>>): string {
@@ -40,8 +45,8 @@ function renderTable(name: string, rows: Readonly<Record<string, Figures>>): str
   const lines = Object.entries(rows).map(([label, figures]) => [
     label,
     `${(figures.warmShare * 100).toFixed(1)} %`,
-    `${figures.waitP50.toFixed(1)} s`,
-    `${figures.waitP99.toFixed(1)} s`,
+    wait(figures.waitP50),
+    wait(figures.waitP99),
     `${figures.meanTotal.toFixed(0)} s`,
     figures.maxByMean.toFixed(2),
     String(figures.refused),

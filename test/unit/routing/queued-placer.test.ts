@@ -389,7 +389,7 @@ describe("the queue's bounds", () => {
     const [first, second] = [1, 2].map((i) => rig.ask(`internal ${i}`, { purpose: "internal" }));
     const build = rig.ask("build");
     await rig.settled();
-    expect(refusal(second!)).toBe("queue_full: the queue is full: 1 internal builds (queue.builds)");
+    expect(refusal(second!)).toBe("queue_full: the queue is full: 1 internal build (queue.builds)");
     expect(build.outcome).toBeUndefined();
     expect(rig.placer.census().queued).toBe(1);
     await rig.pass(1_800_000);

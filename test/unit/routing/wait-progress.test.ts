@@ -196,6 +196,22 @@ describe("a build that does not wait", () => {
     expect(rig.journal).toEqual(["status → a", "solve → a"]);
   });
 
+  test("shows that step to a Status that comes after the build was placed, once", async () => {
+    const rig = new RoutingRig(["a"], { progress: "always" });
+    const client = new ScriptedClient();
+    rig.solve(client, solve("r"), "solve");
+    await settled();
+    rig.status(client, "r", "status");
+    rig.status(client, "r", "again");
+    expect(rig.journal).toEqual([
+      "solve → a",
+      'status: line "running on a (preferred: github.com/acme/app)\\n"',
+      "status: vertex completed",
+      "status → a",
+      "again → a",
+    ]);
+  });
+
   test("shows a step that is done at once where progress is always", async () => {
     const { rig, gate } = waitingBuild("always");
     gate.open();
