@@ -241,7 +241,7 @@ export class Fleet {
       health: { ...DEFAULT_HEALTH, ...health },
       random,
       onChange: (replica) => this.#changed(replica),
-      onLoad: () => this.#loadChanged(),
+      onLoad: () => this.#loadChanged(monitor),
       onBuildEnded: (build) => {
         for (const listener of [...this.#onBuildEnded]) listener(endpoint.id, build);
       },
@@ -263,8 +263,11 @@ export class Fleet {
     for (const listener of [...this.#onChange]) listener(replica);
   }
 
-  #loadChanged(): void {
-    this.#replicas = undefined;
+  /** The list is copied with one replica changed: to make it anew costs more than a decision with 1,000 of them. */
+  #loadChanged(monitor: ReplicaMonitor): void {
+    const { replica } = monitor;
+    const index = this.#replicas?.findIndex(({ id }) => id === replica.id) ?? -1;
+    this.#replicas = index < 0 ? undefined : this.#replicas!.with(index, replica);
     for (const listener of [...this.#onLoad]) listener();
   }
 

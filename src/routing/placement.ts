@@ -51,7 +51,7 @@ export interface Survey {
 
 /**
  * Choose a replica for a build. Pure: the same inputs give the same answer on
- * every gateway.
+ * every gateway. `replicas` are in the order of their ids, as a fleet gives them.
  *
  * A key goes where it is warm: to the latest of its places that is not crowded,
  * else to the least loaded of them, so that keys that build often leave room for
@@ -68,7 +68,7 @@ export function place(query: PlacementQuery, replicas: readonly Replica[], optio
   let missed: { readonly replicaId: string; readonly because: string; readonly isBusy: boolean } | undefined;
   let free: Replica | undefined;
   for (const { replicaId, identity } of warm) {
-    const replica = replicas.find(({ id }) => id === replicaId);
+    const replica = replicaOf(replicas, replicaId);
     if (isOtherDaemon(replica, identity)) continue;
     const because = obstacle(replica, excluded, survey, options);
     if (because === undefined) {
@@ -90,6 +90,18 @@ export function place(query: PlacementQuery, replicas: readonly Replica[], optio
   if (chosen === preferred) return confirmed(chosen, { t: "preferred" }, options);
   const because = isFull(preferred, options) ? "full" : "over its share";
   return confirmed(chosen, { t: "spilled", from: preferred.id, because }, options);
+}
+
+/** Found by halves: a key may be warm in ten places, and a fleet may have a thousand replicas. */
+function replicaOf(replicas: readonly Replica[], id: string): Replica | undefined {
+  let low = 0;
+  let high = replicas.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (replicas[middle]!.id < id) low = middle + 1;
+    else high = middle;
+  }
+  return replicas[low]?.id === id ? replicas[low] : undefined;
 }
 
 /** The better of two places, of which `next` is the older: the latest that is not crowded, else the least loaded. */

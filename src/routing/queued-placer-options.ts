@@ -6,7 +6,7 @@ import type { WarmMemory } from "./warm-memory.ts";
 
 /** What a placer needs of the fleet. */
 export interface PlacerFleet {
-  /** Asked for at every decision: cheap. */
+  /** In the order of their ids. Asked for at every decision: cheap. */
   replicas(): readonly Replica[];
   /** Every replica and why it is out, for people. */
   describe(): string;

@@ -20,7 +20,7 @@ class ManyReplicas {
 
   constructor(runningBuilds: number) {
     this.#replicas = Array.from({ length: REPLICAS }, (_, i) => ({
-      id: `buildkit-7f9c8d6b5-${i.toString(36).padStart(5, "x")}`,
+      id: `buildkit-7f9c8d6b5-${i.toString(36).padStart(5, "0")}`,
       address: { t: "tcp", host: "10.0.0.1", port: 1234 },
       state: { t: "ready", sinceMs: 0 },
       identity: `daemon-${i}`,
@@ -49,13 +49,15 @@ class ManyReplicas {
   }
 }
 
-function rig(runningBuilds: number, queueBuilds = 1_000) {
+function rig(runningBuilds: number, { queueBuilds = 1_000, places = 1 } = {}) {
   const clock = new FakeClock();
   const fleet = new ManyReplicas(runningBuilds);
   const memory = new WarmMemory({ clock, lifetimeMs: 1_000_000, maxKeys: KEYS });
   for (let i = 0; i < KEYS; i++) {
-    const { id, identity } = fleet.replicas()[(i * 7_919) % REPLICAS]!;
-    memory.built(`github.com/acme/app-${i}`, id, identity);
+    for (let place = 0; place < places; place++) {
+      const { id, identity } = fleet.replicas()[(i * 7_919 + place * 101) % REPLICAS]!;
+      memory.built(`github.com/acme/app-${i}`, id, identity);
+    }
   }
   const options = {
     loadFactor: 2,
@@ -163,8 +165,10 @@ const unknown = (i: number): string => `github.com/other/app-${i}`;
 const decisions: Record<string, Cost> = {
   warm: await arrivals(rig(3).placer, known),
   "cold: first of its order": await arrivals(rig(3).placer, unknown),
-  "spilled: its warm replica is full": await arrivals(spilling(), known),
-  "all full, the queue is full: refused": await arrivals(rig(MAX_BUILDS, 0).placer, known),
+  "warm in ten places": await arrivals(rig(3, { places: 10 }).placer, known),
+  "spilled: its warm replica is full": await arrivals(spilling(1), known),
+  "spilled: its ten warm replicas are full": await arrivals(spilling(10), known),
+  "all full, the queue is full: refused": await arrivals(rig(MAX_BUILDS, { queueBuilds: 0 }).placer, known),
 };
 const events: Record<string, Cost> = {
   "a load changes, no room, 1,000 waiting": await fullFleet(false),
@@ -172,8 +176,8 @@ const events: Record<string, Cost> = {
 };
 
 /** Every replica but a few is full. */
-function spilling(): QueuedPlacer {
-  const { fleet, placer } = rig(MAX_BUILDS);
+function spilling(places: number): QueuedPlacer {
+  const { fleet, placer } = rig(MAX_BUILDS, { places });
   for (let i = 0; i < 10; i++) fleet.set(i * 97, 2);
   return placer;
 }

@@ -38,7 +38,9 @@ export class World implements PlacerFleet {
   }
 
   replicas(): readonly Replica[] {
-    this.#list ??= [...this.#replicas.values()].map(({ snapshot }) => snapshot);
+    this.#list ??= [...this.#replicas.values()]
+      .map(({ snapshot }) => snapshot)
+      .sort((one, other) => (one.id < other.id ? -1 : 1));
     return this.#list;
   }
 

@@ -20,9 +20,9 @@ const [FIRST, SECOND, THIRD] = rankIds(KEY, ["a", "b", "c"]) as [string, string,
 type Loads = Record<string, number | Partial<Replica>>;
 
 function fleet(loads: Loads): Replica[] {
-  return Object.entries(loads).map(([id, load]) =>
-    idleReplica(id, typeof load === "number" ? { runningBuilds: load } : load),
-  );
+  return Object.entries(loads)
+    .sort(([one], [other]) => (one < other ? -1 : 1))
+    .map(([id, load]) => idleReplica(id, typeof load === "number" ? { runningBuilds: load } : load));
 }
 
 function query(parts: Partial<PlacementQuery> = {}): PlacementQuery {

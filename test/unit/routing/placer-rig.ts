@@ -31,7 +31,7 @@ export class ScriptedFleet implements PlacerFleet {
   }
 
   replicas(): readonly Replica[] {
-    this.#list ??= [...this.#replicas.values()];
+    this.#list ??= [...this.#replicas.values()].sort((one, other) => (one.id < other.id ? -1 : 1));
     return this.#list;
   }
 
