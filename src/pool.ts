@@ -181,10 +181,10 @@ export class Pool {
 
   #onAcceptance(listener: () => void): Cancel {
     this.#acceptanceListeners.add(listener);
-    const cancel = this.fleet.onChange(listener);
+    const cancels = [this.fleet.onChange(listener), this.fleet.onLoad(listener), this.placer.onFullness(listener)];
     return () => {
       this.#acceptanceListeners.delete(listener);
-      cancel();
+      for (const cancel of cancels) cancel();
     };
   }
 }

@@ -22,12 +22,16 @@ export interface SolveRequest {
   readonly imageNames: readonly string[];
 }
 
+/** Real builds draw on a handful; each is remembered. */
+const MAX_INPUT_SESSIONS = 1_000;
+
 const INPUT_SESSION_PREFIX = "local-sessionid:";
 
 /** Read a SolveRequest. Throws ProtobufError, which names the field, when it is not one. */
 export function readSolveRequest(message: Buffer): SolveRequest {
   let buildRef = "";
   let buildSession = "";
+  let policySession = "";
   let isInternal = false;
   let hasDefinition = false;
   let hasFrontend = false;
@@ -62,7 +66,7 @@ export function readSolveRequest(message: Buffer): SolveRequest {
         break;
       }
       case 15:
-        inputSessions.add(fieldText(field));
+        policySession = fieldText(field);
         break;
       case 11:
         isInternal = requireType(field, WireType.VARINT).varint !== 0;
@@ -70,7 +74,9 @@ export function readSolveRequest(message: Buffer): SolveRequest {
     }
   }
   if (buildRef === "") throw new ProtobufError("field 1 (Ref) is missing");
+  inputSessions.add(policySession);
   inputSessions.delete("");
+  if (inputSessions.size > MAX_INPUT_SESSIONS) throw new ProtobufError(`more than ${MAX_INPUT_SESSIONS} sessions`);
   return {
     buildRef,
     buildSession,

@@ -104,9 +104,10 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
     return this.#calls.size > 0 ? 0 : this.#services.clock.nowMs() - this.#lastActiveMs;
   }
 
-  /** Whether it is connected to this replica of the pool that `groups` belongs to. */
-  uses(groups: BuildGroups, replicaId: string): boolean {
-    return this.#services.groups === groups && this.#upstreams.has(replicaId);
+  /** Whether a call of its has been open on this replica, of the pool that `groups` belongs to, less than `withinMs` ago. */
+  uses(groups: BuildGroups, replicaId: string, withinMs: number): boolean {
+    if (this.#services.groups !== groups) return false;
+    return [...this.#openUpstreams].some((upstream) => upstream.replicaId === replicaId && upstream.idleMs < withinMs);
   }
 
   /** Say goodbye and close; open calls are answered first, or their users would read of a lost connection. */
@@ -248,6 +249,7 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
     const dialed = this.#isEnded ? undefined : replicaId === FACADE_ID ? dialFacade() : dialReplica(replicaId);
     if (!dialed) return undefined;
     const upstream: UpstreamConnection = new UpstreamConnection({
+      replicaId,
       dialed,
       clock: this.#services.clock,
       log: this.#log,

@@ -140,9 +140,8 @@ export class Switch {
   /** Whether a client that is in the middle of something, or was a moment ago, is connected to this replica. */
   isUsed(pool: SwitchPool, replicaId: string): boolean {
     for (const connection of this.#connections) {
-      if (connection instanceof DownstreamConnection && connection.uses(pool.groups, replicaId)) {
-        if (connection.idleMs < DRAIN_IDLE_MS) return true;
-      }
+      if (connection instanceof DownstreamConnection && connection.uses(pool.groups, replicaId, DRAIN_IDLE_MS))
+        return true;
     }
     return false;
   }

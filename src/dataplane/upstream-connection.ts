@@ -11,6 +11,7 @@ import type { TurnFlusher } from "./turn-flusher.ts";
 
 /** What a connection to a replica is made of. */
 export interface UpstreamOptions {
+  readonly replicaId: string;
   /** What has begun to connect. */
   readonly dialed: Dialed;
   readonly clock: Clock;
@@ -40,9 +41,11 @@ export class UpstreamConnection implements ConnectionHandler {
   readonly #options: UpstreamOptions;
   readonly #frames: FrameConnection;
   #state: UpstreamState;
+  #lastActiveMs: number;
 
   constructor(options: UpstreamOptions) {
     this.#options = options;
+    this.#lastActiveMs = options.clock.nowMs();
     const { stream, reader, openEvent, keepsWritten } = options.dialed;
     const { clock, log, flusher, limits, connectTimeoutMs } = options;
     const transport = new Transport(stream, flusher, reader, keepsWritten);
@@ -64,6 +67,16 @@ export class UpstreamConnection implements ConnectionHandler {
     return this.#state.t === "ready";
   }
 
+  get replicaId(): string {
+    return this.#options.replicaId;
+  }
+
+  /** How long no stream has been open, in milliseconds; 0 while one is, and while it is connecting. */
+  get idleMs(): number {
+    if (this.#state.t === "connecting" || this.#frames.openStreams > 0) return 0;
+    return this.#options.clock.nowMs() - this.#lastActiveMs;
+  }
+
   /** A new stream; its header list must follow at once. */
   openStream(): Stream {
     return this.#frames.openStream();
@@ -80,6 +93,7 @@ export class UpstreamConnection implements ConnectionHandler {
   }
 
   ready(): void {
+    this.#lastActiveMs = this.#options.clock.nowMs();
     if (this.#state.t !== "connecting") return;
     const { resolve } = this.#state;
     this.#settle({ t: "ready" });
@@ -105,6 +119,7 @@ export class UpstreamConnection implements ConnectionHandler {
   }
 
   streamClosed(): void {
+    this.#lastActiveMs = this.#options.clock.nowMs();
     if (this.#state.t === "goingAway" && this.#frames.openStreams === 0) this.close();
   }
 

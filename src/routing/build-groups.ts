@@ -1,3 +1,4 @@
+import type { Cancel } from "../base/clock.ts";
 import { GatewayError } from "../base/errors.ts";
 import type { SolveRequest } from "../buildkit/solve-request.ts";
 import { BuildGroup, type Member } from "./build-group.ts";
@@ -47,6 +48,8 @@ export class BuildGroups {
   readonly #memory = new GroupMemory();
   readonly #unclaimed: UnclaimedCalls;
   readonly #keys: BuildKeys;
+  /** Groups that are not placed yet, since their Sessions may say what their caches are known by. */
+  readonly #awaitingSession = new Map<BuildGroup, Cancel>();
   readonly #startBuild: StartBuild;
 
   constructor(options: BuildGroupsOptions) {
@@ -77,6 +80,8 @@ export class BuildGroups {
       return;
     }
     this.#join(group, [{ call, token }]);
+    const { solve } = group.leader ?? {};
+    if (!solve || !this.#keys.needsSession(solve)) this.#stopAwaiting(group);
     this.#placeIfUnplaced(group);
   }
 
@@ -135,11 +140,23 @@ export class BuildGroups {
     if (!solve.isInternal) early.push(...this.#followGroup(group, call.client));
     this.#join(group, [{ call, token: tokens[0]!, solve }, ...early]);
     if (known) return;
-    if (!solve.isInternal && this.#keys.needsSession(solve)) {
-      this.#options.clock.after(SESSION_WAIT_MS, () => this.#placeIfUnplaced(group));
-    } else {
+    if (!solve.isInternal && this.#keys.needsSession(solve)) this.#awaitSession(group);
+    else this.#placeIfUnplaced(group);
+  }
+
+  /** Place the group when its Session has come, which alone may say its key, or has not come in time. */
+  #awaitSession(group: BuildGroup): void {
+    const giveUp = () => {
+      this.#awaitingSession.delete(group);
       this.#placeIfUnplaced(group);
-    }
+    };
+    this.#awaitingSession.set(group, this.#options.clock.after(SESSION_WAIT_MS, giveUp));
+  }
+
+  /** It waits for its Session no longer. */
+  #stopAwaiting(group: BuildGroup): void {
+    this.#awaitingSession.get(group)?.();
+    this.#awaitingSession.delete(group);
   }
 
   /** The group a Solve belongs to: by ref, by session, by what its client is doing. */
@@ -177,6 +194,7 @@ export class BuildGroups {
   }
 
   #placeIfUnplaced(group: BuildGroup): void {
+    if (this.#awaitingSession.has(group)) return;
     if (group.state.t === "unplaced" && group.leader) void this.#place(group, group.leader);
   }
 
@@ -234,6 +252,7 @@ export class BuildGroups {
     if (!group) return;
     this.#groups.delete(call);
     group.left(call);
+    if (!group.isUnsettled) this.#stopAwaiting(group);
     if (group.isIdle) this.#memory.retire(group);
     else this.#placeIfUnplaced(group);
   }

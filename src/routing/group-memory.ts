@@ -3,6 +3,9 @@ import type { BuildGroup } from "./build-group.ts";
 /** Refs and sessions of groups without an open call that are remembered, so that a later call finds their replica. */
 const MAX_IDLE_TOKENS = 40_000;
 
+/** More than this no honest group has: it is forgotten before it costs others their memory. */
+const MAX_TOKENS_OF_ONE = 2_000;
+
 /** Finds groups by the refs and sessions that belong to them. Bounded: the oldest idle groups are forgotten. */
 export class GroupMemory {
   readonly #byToken = new Map<string, BuildGroup>();
@@ -48,12 +51,21 @@ export class GroupMemory {
   retire(group: BuildGroup): void {
     this.#revive(group);
     if (group.tokens.size === 0) return;
+    if (group.tokens.size > MAX_TOKENS_OF_ONE) {
+      this.#forget(group);
+      return;
+    }
     this.#idle.add(group);
     this.#idleTokens += group.tokens.size;
     for (const oldest of this.#idle) {
       if (this.#idleTokens <= MAX_IDLE_TOKENS) break;
       this.#revive(oldest);
-      for (const token of oldest.tokens) this.#byToken.delete(token);
+      this.#forget(oldest);
     }
+  }
+
+  #forget(group: BuildGroup): void {
+    for (const token of group.tokens) this.#byToken.delete(token);
+    group.tokens.clear();
   }
 }

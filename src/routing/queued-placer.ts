@@ -47,6 +47,8 @@ export class QueuedPlacer implements Placer {
   readonly #stopListening: Cancel;
   /** When each request was first made: one that comes again, its replica not reached, keeps its place and its time. */
   readonly #firstAsked = new WeakMap<PlacementRequest, FirstAsked>();
+  readonly #onFullness = new Set<() => void>();
+  #wasFull = false;
   #arrivals = 0;
   /** What everybody waits for, where no replica has room. */
   #fleetCause: string | undefined;
@@ -87,6 +89,12 @@ export class QueuedPlacer implements Placer {
   /** Whether one more build would be refused if it had to wait. */
   get isFull(): boolean {
     return this.#queue.size >= this.#options.queueBuilds;
+  }
+
+  /** Hear when {@link isFull} may have changed. */
+  onFullness(listener: () => void): Cancel {
+    this.#onFullness.add(listener);
+    return () => this.#onFullness.delete(listener);
   }
 
   census(): Census {
@@ -199,6 +207,13 @@ export class QueuedPlacer implements Placer {
     this.#queue.remove(build);
     build.settle(refusal);
     this.#wake();
+    this.#tellFullness();
+  }
+
+  #tellFullness(): void {
+    if (this.#wasFull === this.isFull) return;
+    this.#wasFull = this.isFull;
+    for (const listener of [...this.#onFullness]) listener();
   }
 
   #wake(): void {
@@ -213,6 +228,7 @@ export class QueuedPlacer implements Placer {
       this.#turn = undefined;
       if (this.#isRoundDue) this.#round();
       this.#news.changed();
+      this.#tellFullness();
     });
   }
 

@@ -12,14 +12,20 @@ const DEFAULT_PORTS: Readonly<Record<string, string>> = { http: "80", https: "44
 /** Longest remote that is looked at. */
 const MAX_REMOTE_CHARACTERS = 4_096;
 
-/** `[user@]host:path`, git's short form for ssh. One letter before the colon is a drive of Windows'. */
-const SCP_FORM = /^(?:[^@/:\s]+@)?([A-Za-z0-9._-]{2,}|\[[0-9A-Fa-f:.]+\]):(?!\/\/)\/*(.+)$/;
+/**
+ * `[user@]host:path`, git's short form for ssh. One letter before the colon is a
+ * drive of Windows'; without a user, a path of one part may be a password.
+ */
+const SCP_FORM = /^(?:[^@/:\s]+@(?=.)|(?=[^/]*\/))([A-Za-z0-9._-]{2,}|\[[0-9A-Fa-f:.]+\]):(?!\/\/)\/*(.+)$/;
 
 /** What docker takes for a repository without a scheme (moby/buildkit util/gitutil). */
 const BARE_FORM = /^github\.com\/+(.+)$/i;
 
 /** `scheme://[credentials@]host[:port]/path`. */
 const URL_FORM = /^(https?|ssh|git):\/\/(?:[^@/\s]*@)?([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::(\d+)?)?\/+(.+)$/i;
+
+/** An address behind a `?` or `#`: these stood in a password, and what came before them is a part of it. */
+const MISPLACED_ADDRESS = /@[^@]*[/:]/;
 
 /**
  * Name the repository of a git remote, so that its spellings are one:
@@ -37,8 +43,9 @@ export function parseRepository(remote: string): Repository | undefined {
   if (remote.length > MAX_REMOTE_CHARACTERS) return undefined;
   const [beforeFragment = "", fragment = ""] = splitOnce(remote.trim(), "#");
   const [address, query = ""] = splitOnce(beforeFragment, "?");
+  if (!address.includes("@") && MISPLACED_ADDRESS.test(`${query}#${fragment}`)) return undefined;
   const subdir = new URLSearchParams(query).get("subdir") ?? splitOnce(fragment, ":")[1] ?? "";
-  const name = remoteName(address ?? "");
+  const name = remoteName(address);
   return name === undefined ? undefined : { name, subdir: trimPath(subdir) };
 }
 
@@ -46,7 +53,9 @@ function remoteName(address: string): string | undefined {
   const url = URL_FORM.exec(address);
   if (url) {
     const [, scheme = "", host = "", port, path = ""] = url;
-    const shownPort = port !== undefined && port !== DEFAULT_PORTS[scheme.toLowerCase()] ? `:${Number(port)}` : "";
+    const usedPort = port === undefined ? undefined : String(Number(port));
+    const isUsual = usedPort === undefined || usedPort === DEFAULT_PORTS[scheme.toLowerCase()];
+    const shownPort = isUsual ? "" : `:${usedPort}`;
     return join(`${host.toLowerCase()}${shownPort}`, path);
   }
   if (address.includes("://")) return undefined;
@@ -56,8 +65,8 @@ function remoteName(address: string): string | undefined {
   return scp ? join(scp[1]!.toLowerCase(), scp[2]!) : undefined;
 }
 
-/** An `@` left in a path comes from credentials in a form that is none of ours: nothing of it may become a name. */
-const SUSPECT = /[@\\]/;
+/** What is left of credentials in a form that is none of ours: nothing of it may become a name. */
+const SUSPECT = /[@\\;]/;
 
 function join(host: string, path: string): string | undefined {
   const trimmed = trimPath(path)

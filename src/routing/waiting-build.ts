@@ -21,7 +21,7 @@ export class WaitingBuild implements QueuedBuild {
   readonly #clock: Clock;
   readonly #cancels: Cancel[] = [];
   #resolve: ((outcome: PlacementOutcome) => void) | undefined;
-  #wakesAtMs: number | undefined;
+  #wake: { readonly atMs: number; readonly cancel: Cancel } | undefined;
   #isForgiving = false;
   #said: { readonly position: number; readonly cause: string; readonly atMs: number } | undefined;
 
@@ -60,21 +60,22 @@ export class WaitingBuild implements QueuedBuild {
     );
   }
 
-  /** Call `then` at a time; once for the same time, however often it is asked for. */
+  /** Call `then` at a time, and at no other one any more. */
   wakeAt(atMs: number, then: () => void): void {
-    if (this.#wakesAtMs === atMs) return;
-    this.#wakesAtMs = atMs;
-    const wake = (): void => {
+    if (this.#wake?.atMs === atMs) return;
+    this.#wake?.cancel();
+    const cancel = this.#clock.after(Math.max(1, Math.ceil(atMs - this.#clock.nowMs())), () => {
       // A timer may come a little early: whoever still finds the time not come asks again.
-      this.#wakesAtMs = undefined;
+      this.#wake = undefined;
       then();
-    };
-    this.until(this.#clock.after(Math.max(1, Math.ceil(atMs - this.#clock.nowMs())), wake));
+    });
+    this.#wake = { atMs, cancel };
   }
 
   /** It waits no more. */
   settle(outcome: PlacementOutcome): void {
     for (const cancel of this.#cancels.splice(0)) cancel();
+    this.#wake?.cancel();
     this.#resolve?.(outcome);
     this.#resolve = undefined;
   }

@@ -26,6 +26,8 @@ export const READING_WAYS: { readonly way: string; readonly parts: GatewayParts 
 export interface RigOptions {
   /** How many replicas. Default 1. */
   readonly replicas?: number;
+  /** Where the admin port is opened. Default `off`. */
+  readonly admin?: string;
   /** Further flags of `serve`. */
   readonly argv?: readonly string[];
   /** Settings by their variable's name without its prefix: `LIMITS_STREAMS`. */
@@ -55,12 +57,19 @@ export class SwitchRig {
 
   /** Resolves when every replica is ready. */
   static async start(options: RigOptions = {}): Promise<SwitchRig> {
-    const { replicas: count = 1, argv = [], settings = {}, wrapPlacer = (usual) => usual, parts } = options;
+    const {
+      replicas: count = 1,
+      admin = "off",
+      argv = [],
+      settings = {},
+      wrapPlacer = (usual) => usual,
+      parts,
+    } = options;
     const replicas = await Promise.all(Array.from({ length: count }, (_, i) => ScriptedReplica.start(`r${i + 1}`)));
     onTestFinished(() => {
       for (const replica of replicas) replica.stop();
     });
-    const config = loadRigConfig(replicas, argv, settings);
+    const config = loadRigConfig(replicas, [`--admin=${admin}`, ...argv], settings);
     const clock = new FakeClock();
     let fleet: Fleet | undefined;
     const gateway = await startGateway(config, silentLog(), {
@@ -142,7 +151,6 @@ function loadRigConfig(
   const loaded = loadConfig({
     argv: [
       "--listen=tcp://127.0.0.1:0",
-      "--admin=off",
       ...replicas.map(({ name, address }) => `--replica=${name}=${address}`),
       ...argv,
     ],

@@ -106,6 +106,11 @@ test("the last of a repeated field counts, as everywhere in protobuf", () => {
   expect(readSolveRequest(twice)).toMatchObject({ buildRef: "r2", buildSession: "s2", isInternal: true });
 });
 
+test("of the sessions of source policies the last counts", () => {
+  const twice = Buffer.concat([encode({ Ref: "r", SourcePolicySession: "s1" }), encode({ SourcePolicySession: "s2" })]);
+  expect(readSolveRequest(twice).inputSessions).toEqual(["s2"]);
+});
+
 test("a map's entry may lack its key or value, and have them in either order", () => {
   const entries = [
     field(7, field(2, "no key")),
@@ -155,6 +160,14 @@ describe("a Solve is refused, and what is wrong is named,", () => {
   test.each<[string, Buffer, string]>([
     ["when it is empty", Buffer.alloc(0), "field 1 (Ref) is missing"],
     ["without a ref", encode({ Session: "s" }), "field 1 (Ref) is missing"],
+    [
+      "with sessions without number",
+      encode({
+        Ref: "r",
+        FrontendAttrs: Object.fromEntries(Array.from({ length: 1_001 }, (_, i) => [`local-sessionid:${i}`, `s${i}`])),
+      }),
+      "more than 1000 sessions",
+    ],
     ["with an empty ref", field(1, ""), "field 1 (Ref) is missing"],
     ["with a ref that is not UTF-8", field(1, broken), "field 1 is not UTF-8"],
     ["with a session that is not UTF-8", Buffer.concat([REF, field(5, broken)]), "field 5 is not UTF-8"],

@@ -315,6 +315,20 @@ describe("a build whose key may be its session's shared key", () => {
     expect(rig.journal).toHaveLength(4);
   });
 
+  test("goes on waiting when another of its calls ends", async () => {
+    for (let i = 0; i < 10; i++) {
+      const rig = new RoutingRig(["a", "b", "c", "d", "e"]);
+      const client = new ScriptedClient();
+      rig.solve(client, solve("r", keyless));
+      rig.status(client, "r").end();
+      await settled();
+      expect(rig.journal).toEqual([]);
+      rig.session(client, "session-of-r", "session", `app:node${i}`);
+      await settled();
+      expect(rig.replicaOf("solve r")).toBe(await replicaFor(["session", "solve"], `app:node${i}`));
+    }
+  });
+
   test("may be cancelled meanwhile", async () => {
     const rig = new RoutingRig();
     const client = new ScriptedClient();

@@ -397,6 +397,22 @@ describe("the queue's bounds", () => {
   });
 });
 
+test("it is said when the queue has become full, and when it is no longer", async () => {
+  const rig = new PlacerRig(["a"], { maxBuilds: 1, queueBuilds: 1 });
+  const said: boolean[] = [];
+  const cancel = rig.placer.onFullness(() => said.push(rig.placer.isFull));
+  const [running, waiting] = rig.askMany("key", 2);
+  await rig.settled();
+  running!.end();
+  await rig.settled();
+  expect(waiting!.replicaId).toBe("a");
+  expect(said).toEqual([true, false]);
+  cancel();
+  rig.ask("next", { key: "key" });
+  await rig.settled();
+  expect(said).toHaveLength(2);
+});
+
 describe("a client that leaves", () => {
   test("leaves the queue at once, and nothing of it stays", async () => {
     const rig = new PlacerRig(["a"]);

@@ -154,3 +154,24 @@ test("a path is trimmed to its names", () => {
   expect(trimPath("./")).toBe("");
   expect(trimPath("../a")).toBe("../a");
 });
+
+test.each([
+  "https://user:12/sec#ret@github.com/acme/app.git",
+  "https://TOKEN/rest?x@github.com/acme/app",
+  "user:sec#ret@github.com:acme/app",
+  "user:sec?ret@github.com:acme/app",
+  "https://h/a;token=secret",
+  "ghp_secret:x-oauth-basic",
+  "bearer:secret",
+])("a password with characters that belong elsewhere names nothing: %s", (remote) => {
+  expect(parseRepository(remote)).toBeUndefined();
+});
+
+test.each([
+  ["https://github.com/acme/app.git#pkg@1.0.0", "github.com/acme/app"],
+  ["https://TOKEN@github.com/acme/app.git#pkg@1.0.0:web", "github.com/acme/app"],
+  ["gh:acme/app", "gh/acme/app"],
+  ["https://github.com:0443/acme/app", "github.com/acme/app"],
+])("what is no password does no harm: %s", (remote, name) => {
+  expect(parseRepository(remote)?.name).toBe(name);
+});
