@@ -68,7 +68,7 @@ async function show(lab: Lab, tools: LabTools, started: (gateway: GatewayProcess
   say(`  first   ${describeBuild(await buildSample(buildx, folder, replicas))}`);
   say(`  second  ${describeBuild(await buildSample(buildx, folder, replicas))}`);
   say("");
-  sayHowToUse(gateway.address, buildx);
+  sayHowToUse(gateway, buildx);
 }
 
 function describeBuild(build: SampleBuild): string {
@@ -77,7 +77,7 @@ function describeBuild(build: SampleBuild): string {
   return `${seconds} s on ${build.builtBy} (${warmth})`;
 }
 
-function sayHowToUse(address: string, buildx: Buildx): void {
+function sayHowToUse({ address, adminAddress }: GatewayProcess, buildx: Buildx): void {
   say(
     flags.keep
       ? "Point your own buildx at it:"
@@ -90,6 +90,9 @@ function sayHowToUse(address: string, buildx: Buildx): void {
   const settings = ["BUILDX_CONFIG", "DOCKER_CONFIG", "BUILDX_BUILDER"].map((name) => `${name}=${buildx.env[name]}`);
   say(`  ${settings.join(" ")} ${buildx.file} build .`);
   say("These replicas have no network: a RUN step needs --network=none.");
+  say("Where a build would go, and how much there is to do:");
+  say(`  node dist/main.js explain --admin ${adminAddress} --repo https://github.com/acme/app.git`);
+  say(`  curl http://${adminAddress}/load`);
 }
 
 function say(line: string): void {
