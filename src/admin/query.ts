@@ -14,7 +14,10 @@ export function readQuery<const K extends string>(
   const values: Partial<Record<K, string>> = {};
   for (const [given, text] of query) {
     const name = names.find((known) => known === given);
-    if (name === undefined) throw new RequestFault(400, `no such parameter; there are: ${names.join(", ")}`);
+    if (name === undefined) {
+      const known = names.length === 0 ? "it takes none" : `there are: ${names.join(", ")}`;
+      throw new RequestFault(400, `no such parameter; ${known}`);
+    }
     if (values[name] !== undefined) throw new RequestFault(400, `${name} is given twice`);
     if (text.length > MAX_CHARACTERS)
       throw new RequestFault(400, `${name} is longer than ${MAX_CHARACTERS} characters`);

@@ -1,10 +1,11 @@
 import { z } from "zod";
 import type { Address } from "../base/address.ts";
 import { systemClock } from "../base/clock.ts";
-import { parseDuration } from "../base/duration.ts";
+import { formatDuration } from "../base/duration.ts";
 import { printable } from "../base/printable.ts";
 import { type KnownFlag, readArguments } from "../config/arguments.ts";
 import type { Problem } from "../config/problem.ts";
+import { duration } from "../config/value-types.ts";
 import { type AdminAnswer, askAdmin, formatAdmin } from "./admin-client.ts";
 import { adminFlag, adminHelp, adminTargets, adminToken, TOKEN_FILE_FLAG, TOKEN_FILE_HELP } from "./admin-flags.ts";
 import { type Command, type CommandContext, ExitStatus, type ExitStatusValue, PROGRAM } from "./command.ts";
@@ -14,7 +15,7 @@ import { helpRows } from "./help.ts";
 /** `buildkit-gateway drain`: keep new builds away from a replica, and wait for those that run. */
 export const drainCommand: Command = {
   name: "drain",
-  summary: "Keep new builds away from a replica, and wait until it is idle.",
+  summary: "Keep new builds away from a replica, and wait until it may be stopped.",
   help: drainHelp,
   run: drain,
 };
@@ -30,6 +31,9 @@ const FLAGS: readonly KnownFlag[] = [
 /** Time that an answer may take beyond what it was asked to wait. */
 const ANSWER_TIMEOUT_MS = 10_000;
 
+/** Longest wait that a gateway takes. */
+const MAX_WAIT_MS = 86_400_000;
+
 /** Longest text of a gateway's that is shown. */
 const MAX_SHOWN_CHARACTERS = 300;
 
@@ -44,13 +48,15 @@ const replicaSchema = z.object({
 /** What a gateway says instead. */
 const faultSchema = z.object({ error: z.string() });
 
+type DrainedReplica = z.output<typeof replicaSchema>;
+
 /** What is asked of every gateway. */
 interface DrainRequest {
   readonly name: string;
   readonly pool: string | undefined;
   readonly isUndo: boolean;
-  /** As it was written. Absent: not at all. */
-  readonly wait: string | undefined;
+  /** How long to wait until it may be stopped. Absent: not at all. */
+  readonly waitMs: number | undefined;
   readonly token: string | undefined;
 }
 
@@ -61,49 +67,52 @@ async function drain(argv: readonly string[], context: CommandContext): Promise<
   const { token, problems: tokenFaults } = isTokenUsed
     ? adminToken(values, context.env)
     : { token: undefined, problems: [] };
-  const wait = values.get("--wait")?.[0];
   const isUndo = values.has("--undo");
-  const problems = [...faults, ...checkWait(wait, isUndo), ...targetFaults, ...tokenFaults];
+  const { waitMs, problems: waitFaults } = readWait(values.get("--wait")?.[0], isUndo);
+  const problems = [...faults, ...waitFaults, ...targetFaults, ...tokenFaults];
   const [name] = operands;
-  if (name === undefined && faults.length === 0) {
+  if (!name && faults.length === 0) {
     problems.push({ subject: "", message: `no replica given: ${PROGRAM} drain NAME` });
   }
-  if (name === undefined || problems.length > 0) {
+  if (!name || problems.length > 0) {
     context.complain(describeProblems(problems, "command line"));
     return ExitStatus.USAGE;
   }
-  const request: DrainRequest = { name, pool: values.get("--pool")?.[0], isUndo, wait, token };
+  const request: DrainRequest = { name, pool: values.get("--pool")?.[0], isUndo, waitMs, token };
   const outcomes = await Promise.all(targets.map((target) => drainAt(target, request, context)));
   return outcomes.every(Boolean) ? ExitStatus.OK : ExitStatus.FAILED;
 }
 
-function checkWait(wait: string | undefined, isUndo: boolean): Problem[] {
-  if (wait === undefined) return [];
-  if (isUndo) return [{ subject: "--wait", message: "there is nothing to wait for with --undo" }];
-  try {
-    parseDuration(wait);
-    return [];
-  } catch (reason) {
-    return [{ subject: "--wait", message: (reason as Error).message }];
-  }
+function readWait(
+  text: string | undefined,
+  isUndo: boolean,
+): { readonly waitMs: number | undefined; readonly problems: readonly Problem[] } {
+  if (text === undefined) return { waitMs: undefined, problems: [] };
+  const fault = (message: string) => ({ waitMs: undefined, problems: [{ subject: "--wait", message }] });
+  if (isUndo) return fault("there is nothing to wait for with --undo");
+  const read = duration({ max: MAX_WAIT_MS }).safeParse(text);
+  return read.success ? { waitMs: read.data, problems: [] } : fault(read.error.issues[0]!.message);
 }
 
 /** Drain at one gateway, and tell how that went; resolves with whether it did. */
 async function drainAt(target: Address, request: DrainRequest, context: CommandContext): Promise<boolean> {
-  const { name, pool, isUndo, wait, token } = request;
-  const ask = async (method: string, query: Record<string, string>, waitMs: number): Promise<AdminAnswer> => {
+  const { name, pool, isUndo, waitMs, token } = request;
+  const ask = async (method: string, query: Record<string, string>, timeoutMs: number): Promise<DrainedReplica> => {
     const search = new URLSearchParams({ ...query, ...(pool !== undefined && { pool }) }).toString();
     const path = `/drain/${encodeURIComponent(name)}${search && `?${search}`}`;
-    return askAdmin(target, { method, path, timeoutMs: waitMs + ANSWER_TIMEOUT_MS, token }, systemClock);
+    return readReplica(await askAdmin(target, { method, path, timeoutMs, token }, systemClock));
   };
-  const tell = (answer: AdminAnswer): z.output<typeof replicaSchema> => {
-    const replica = readReplica(answer);
-    context.print(`${formatAdmin(target)}: ${isUndo ? describeUndone(replica) : describeReplica(replica)}\n`);
-    return replica;
-  };
+  const tell = (text: string): void => context.print(`${formatAdmin(target)}: ${text}\n`);
   try {
-    const { isDrained } = tell(await ask(isUndo ? "DELETE" : "POST", {}, 0));
-    if (wait !== undefined && !isDrained) tell(await ask("GET", { wait }, parseDuration(wait)));
+    const changed = await ask(isUndo ? "DELETE" : "POST", {}, ANSWER_TIMEOUT_MS);
+    if (isUndo) tell(describeUndone(changed));
+    else if (waitMs === undefined) tell(describeReplica(changed));
+    else {
+      // The change is answered at once, though a client may still want what its build made: only the wait tells.
+      tell(describeLoad(changed));
+      const wait = formatDuration(waitMs);
+      tell(describeReplica(checkWaited(await ask("GET", { wait }, waitMs + ANSWER_TIMEOUT_MS))));
+    }
     return true;
   } catch (reason) {
     context.complain(`${PROGRAM}: ${formatAdmin(target)}: ${(reason as Error).message}\n`);
@@ -111,7 +120,7 @@ async function drainAt(target: Address, request: DrainRequest, context: CommandC
   }
 }
 
-function readReplica({ status, body }: AdminAnswer): z.output<typeof replicaSchema> {
+function readReplica({ status, body }: AdminAnswer): DrainedReplica {
   const fault = faultSchema.safeParse(body);
   if (status !== 200 && fault.success) throw new Error(printable(fault.data.error, MAX_SHOWN_CHARACTERS));
   const replica = replicaSchema.safeParse(body);
@@ -119,38 +128,51 @@ function readReplica({ status, body }: AdminAnswer): z.output<typeof replicaSche
   throw new Error(`not an answer of a gateway's admin port: ${status}`);
 }
 
-function describeReplica({ replica, state, running, isDrained }: z.output<typeof replicaSchema>): string {
-  const name = printable(replica, MAX_SHOWN_CHARACTERS);
-  if (isDrained) return `${name} is drained`;
-  const builds = running === 1 ? "1 build runs" : `${running} builds run`;
-  return `${name} is ${printable(state, MAX_SHOWN_CHARACTERS)}, ${builds}`;
+/** The replica that was waited for, unless it takes builds again. */
+function checkWaited(replica: DrainedReplica): DrainedReplica {
+  if (replica.state !== "ready") return replica;
+  throw new Error(`${printable(replica.replica, MAX_SHOWN_CHARACTERS)} was let back meanwhile (state: ready)`);
+}
+
+function describeReplica(replica: DrainedReplica): string {
+  return replica.isDrained ? `${printable(replica.replica, MAX_SHOWN_CHARACTERS)} is drained` : describeLoad(replica);
+}
+
+function describeLoad({ replica, state, running }: DrainedReplica): string {
+  const builds = running === 1 ? "1 build runs" : `${running === 0 ? "no" : running} builds run`;
+  return `${printable(replica, MAX_SHOWN_CHARACTERS)} is ${printable(state, MAX_SHOWN_CHARACTERS)}, ${builds}`;
 }
 
 /** It may have to be checked before it takes builds. */
-function describeUndone({ replica, state }: z.output<typeof replicaSchema>): string {
+function describeUndone({ replica, state }: DrainedReplica): string {
   return `${printable(replica, MAX_SHOWN_CHARACTERS)} is let back (state: ${printable(state, MAX_SHOWN_CHARACTERS)})`;
 }
+
+const WAIT_HELP =
+  "Wait until it may be stopped: it runs no build, and no client asks it for anything any more. " +
+  `At most this long, up to ${formatDuration(MAX_WAIT_MS)}.`;
 
 function drainHelp(): string {
   return [
     `Usage: ${PROGRAM} drain NAME [--undo | --wait DURATION] [--admin HOST:PORT …] [flags]`,
     "",
     "Keep new builds away from a replica. Its running builds end undisturbed, and those that were",
-    "going to it are placed elsewhere.",
+    "going to it are placed elsewhere. NAME is its name, by default host:port; explain lists them.",
     "",
     "Flags:",
     helpRows([
       { term: "--undo", lines: ["Let it take builds again, once it has been checked."] },
-      { term: "--wait DURATION", lines: ["Wait until it runs no build, at most this long (up to 24h)."] },
+      { term: "--wait DURATION", lines: [WAIT_HELP] },
       { term: "--pool POOL", lines: ["Its pool, where several have a replica of that name."] },
       adminHelp(true),
       TOKEN_FILE_HELP,
       { term: "--help", lines: ["Show this help."] },
     ]),
     "",
-    "Each gateway drains for itself: name them all. One line tells of each.",
+    "Each gateway drains for itself, and forgets it when it restarts: name all gateways of the fleet.",
     "",
-    "Exit status: 0 done at all of them; 1 failed at one, or builds still run; 2 wrong command line.",
+    "Exit status: 0 done at all of them; 1 failed at one, or --wait was too short; 2 wrong command",
+    "line, nothing was changed.",
     "",
   ].join("\n");
 }

@@ -14,7 +14,7 @@ export function programHelp(commands: readonly Command[]): string {
   return [
     `Usage: ${PROGRAM} COMMAND [flags]`,
     "",
-    "One address in front of many BuildKit replicas: every build goes to the replica whose cache is warm.",
+    "One address in front of many BuildKit replicas: a build goes where its cache is warm, if it can.",
     "",
     "Commands:",
     helpRows(commands.map(({ name, summary }) => ({ term: name, lines: [summary] }))),

@@ -10,8 +10,11 @@ const NO_BREAK = "\u00a0";
 export function serveHelp(): string {
   const text = [
     `Usage: ${PROGRAM} serve --replica tcp://host:port [--replica …] [flags]`,
+    `       ${PROGRAM} serve --replicas-dns NAME[:PORT] [flags]`,
+    `       ${PROGRAM} serve --config FILE [flags]`,
     "",
-    "Accept BuildKit clients (buildx, buildctl) on one address and send each build to one replica.",
+    "Accept BuildKit clients (buildx, buildctl) on one address and send each build to one of many",
+    "replicas, if it can to one that has its cache. Several fleets (pools) are for the file alone.",
     "",
     "Flags:",
     helpRows([

@@ -33,7 +33,7 @@ export function adminAddress() {
     (input) => {
       if (input === "off") return "off";
       const isBare = typeof input === "string" && /^[^/]*:\d{1,5}$/.test(input);
-      return readAddress(isBare ? `tcp://${input}` : input, `write ${label}`);
+      return isBare ? readBareAddress(input, label) : readAddress(input, `write ${label}`);
     },
     (address) => (address === "off" ? "off" : formatAddress(address).replace(/^tcp:\/\//, "")),
   );
@@ -90,6 +90,15 @@ export function dnsNameList() {
 function readAddress(input: unknown, hint = `write ${ADDRESS_LABEL}`): Address {
   if (typeof input === "string" && /^(tcp|unix):\/\//.test(input)) return parseAddress(input);
   throw new Error(`not an address: ${quote(input)} (${hint})`);
+}
+
+/** A `host:port`; what is wrong with it is said of what was written. */
+function readBareAddress(input: string, label: string): Address {
+  try {
+    return parseAddress(`tcp://${input}`);
+  } catch (cause) {
+    throw new Error(`not an address: ${quote(input)} (write ${label})`, { cause });
+  }
 }
 
 function readReplicaAddress(input: unknown): Address {

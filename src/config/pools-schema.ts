@@ -3,10 +3,10 @@ import { formatAddress } from "../base/address.ts";
 import { dnsNameList, listenAddresses, replicaList } from "./address-values.ts";
 import { platformList } from "./platform-values.ts";
 import { servernameList } from "./servername-values.ts";
-import { isGiven, section, typeMessage } from "./structure.ts";
+import { isGiven, isMap, section, typeMessage } from "./structure.ts";
 import { count, quote } from "./value-types.ts";
 
-/** A name that appears in messages, metrics and addresses of the admin port. */
+/** A name that appears in messages, logs and addresses of the admin port. */
 const POOL_NAME = /^[a-z0-9-]{1,63}$/;
 
 /** One fleet of several, with its own way in. */
@@ -39,18 +39,20 @@ const poolSchema = section(
 
 /** `pools`: fleets by name. Absent or empty: there is one, made of the settings outside. */
 export const poolsSchema = z.preprocess(
-  (input) => input ?? {},
+  (input, context) => {
+    // A record leaves this key out without a word.
+    if (isMap(input) && Object.hasOwn(input, "__proto__")) context.addIssue(nameFault("__proto__"));
+    return input ?? {};
+  },
   z
     .record(z.string(), poolSchema, typeMessage("not a map of pools (write a name, and its keys below it)"))
     .superRefine(
       (pools, context) => {
         for (const name of Object.keys(pools)) {
-          if (POOL_NAME.test(name)) continue;
-          const message = `not a pool name: ${quote(name)} (1 to 63 of a-z, 0-9 and "-")`;
-          context.addIssue({ code: "custom", message, path: [name] });
+          if (!POOL_NAME.test(name)) context.addIssue(nameFault(name));
         }
       },
-      { when: ({ value }) => typeof value === "object" && value !== null && !Array.isArray(value) },
+      { when: ({ value }) => isMap(value) },
     )
     .superRefine((pools, context) => {
       const owners = new Map<string, string>();
@@ -74,3 +76,8 @@ export const poolsSchema = z.preprocess(
 
 /** Pools as configured, by name. */
 export type ConfiguredPools = z.output<typeof poolsSchema>;
+
+function nameFault(name: string) {
+  const message = `not a pool name: ${quote(name)} (1 to 63 of a-z, 0-9 and "-")`;
+  return { code: "custom" as const, message, path: [name] };
+}

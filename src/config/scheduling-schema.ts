@@ -43,10 +43,12 @@ export const placementSchema = section({
   loadFactor: fraction({ min: 1 })
     .default(2)
     .describe(
-      "How far above the mean number of running builds a replica may be before a build goes to the next one. Less " +
+      "How many times the mean number of running builds a replica may run before a build goes to the next one. Less " +
         "spreads builds more evenly and leaves more of their caches behind.",
     ),
-  loadFloor: count().default(4).describe("A replica that runs fewer builds than this is never above the mean."),
+  loadFloor: count()
+    .default(4)
+    .describe("A replica that runs fewer builds than this never has too many, whatever the mean."),
 });
 
 /** `queue`: what happens to builds while every replica is full. */

@@ -39,8 +39,8 @@ export const configSchema = section(
       .default(8)
       .describe(
         "Builds that one replica runs at once; more wait in the queue. Choose what its cores, memory and disk serve " +
-          "well: too many slow each other down, too few leave it idle. `0`: no limit, and no queue while a replica is " +
-          "ready.",
+          "well: too many slow each other down, too few leave it idle. `0`: no limit, so that no build waits for room while a " +
+          "replica is ready.",
       ),
     platforms: platformList()
       .default([])
@@ -82,8 +82,8 @@ export const configSchema = section(
       grace: duration()
         .default(3_600_000)
         .describe(
-          "How long running builds may go on after SIGTERM. Keep it under the pod's `terminationGracePeriodSeconds`, " +
-            "or Kubernetes kills them first.",
+          "How long running builds may go on after SIGTERM and `drain.delay`. Keep both together under the pod's " +
+            "`terminationGracePeriodSeconds`, or Kubernetes kills them first.",
         ),
     }),
     affinity: affinitySchema,

@@ -18,7 +18,7 @@ export function section<T extends z.ZodRawShape>(
     (keys, context) => {
       check(keys, (key, message) => context.addIssue({ code: "custom", message, path: [key] }));
     },
-    { when: ({ value }) => typeof value === "object" && value !== null && !Array.isArray(value) },
+    { when: ({ value }) => isMap(value) },
   );
   return z.preprocess((input) => input ?? {}, schema);
 }
@@ -54,6 +54,11 @@ export function list<T extends z.ZodType>(
 export function isGiven(keys: unknown): boolean {
   if (keys === undefined || keys === null || keys === "") return false;
   return typeof keys !== "object" || Object.keys(keys).length > 0;
+}
+
+/** Whether it is what a YAML map becomes. */
+export function isMap(input: unknown): input is object {
+  return typeof input === "object" && input !== null && !Array.isArray(input);
 }
 
 /** What to say when a value is of another type altogether; other faults keep their own message. */

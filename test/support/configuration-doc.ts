@@ -8,8 +8,8 @@ const INTRODUCTION = `<!-- Generated from src/config by test/support/generate-co
 # Configuration
 
 Every setting can be given in a YAML file (\`--config gateway.yaml\` or \`BUILDKIT_GATEWAY_CONFIG\`) and as an environment
-variable; the common ones also have a flag. A flag wins over the variable, the variable over the file, the file over the
-default.
+variable; the common ones also have a flag. Only \`pools\` are for the file alone. A flag wins over the variable, the variable
+over the file, the file over the default.
 
 \`\`\`yaml
 listen: tcp://0.0.0.0:1234
@@ -34,9 +34,13 @@ limits:
 - Unknown keys, flags and \`BUILDKIT_GATEWAY_…\` variables are errors. All errors are reported at once, each with its path and
   where it came from, and the exit status is 2. The variables that Kubernetes sets for a Service of that name
   (\`BUILDKIT_GATEWAY_SERVICE_HOST\`, \`BUILDKIT_GATEWAY_PORT_…\`) are left alone.
-- The gateway needs at least one of \`replicas\`, \`replicasDns\` and \`pools\`. Names and addresses of replicas are unique.
+- The gateway needs \`replicas\`, \`replicasDns\` or both; or \`pools\` instead. Names and addresses of \`replicas\` are unique.
+- \`buildkit-gateway drain\` and \`explain\` ask the admin port of a gateway that runs. They read no configuration file,
+  but two variables of the gateway: \`BUILDKIT_GATEWAY_ADMIN_LISTEN\` says where that port is, and
+  \`BUILDKIT_GATEWAY_ADMIN_TOKEN_FILE\` where the token is that \`drain\` needs over TCP.
 
-A **pool** is a fleet of its own with its own way in. With several, each replica belongs in one of them:
+A **pool** is a fleet of its own with its own way in, its own queue and its own memory of caches; \`affinity\`, \`placement\`
+and \`queue\` hold for each. With \`pools\`, every replica is listed in a pool. A pool's name has 1 to 63 of a-z, 0-9 and "-":
 
 \`\`\`yaml
 platforms: linux/amd64
@@ -51,8 +55,8 @@ pools:
     maxBuilds: 4
 \`\`\`
 
-With \`servernames: amd64.buildkit.example\` in place of its \`listen\`, a pool is reached on the common \`listen\` by the name
-that TLS clients ask for.
+With \`servernames: amd64.buildkit.example\` in place of its \`listen\` or beside it, a pool is reached on the common \`listen\`
+by the name that TLS clients ask for; this needs \`tls\`.
 `;
 
 /** The reference of all settings, one table for each section of the schema. */

@@ -49,5 +49,5 @@ test("without a limit neither capacity nor wanted is known, of the pool and of t
 
 test("a parameter is refused, there being none", async () => {
   const { ask } = await serveJson(loadRoute([]));
-  expect((await ask("/load?pool=a")).status).toBe(400);
+  expect(await ask("/load?pool=a")).toEqual({ status: 400, body: { error: "no such parameter; it takes none" } });
 });

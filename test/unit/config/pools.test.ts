@@ -126,6 +126,20 @@ describe("what is refused", () => {
     );
   });
 
+  test("a name that JavaScript keeps for itself, rather than to drop the pool", () => {
+    const problem = 'pools.__proto__: not a pool name: "__proto__" (1 to 63 of a-z, 0-9 and "-")';
+    expect(problemsOf({ pools: Object.fromEntries([["__proto__", pool(1)]]) })).toEqual([problem]);
+    expect(
+      problemsOf({
+        pools: Object.fromEntries([
+          ["a", pool(1)],
+          ["__proto__", 5],
+        ]),
+      }),
+    ).toEqual([problem]);
+    expect(configOf({ pools: { constructor: pool(1) } }).pools).toHaveProperty("constructor");
+  });
+
   test.each([5, "a", [], ["a"]])("%j in place of a map", (pools) => {
     expect(problemsOf({ replicas: ["tcp://a:1"], pools })[0]).toBe(
       "pools: not a map of pools (write a name, and its keys below it)",

@@ -134,6 +134,12 @@ describe("admin.listen", () => {
     expect(configSchema.parse({ admin: { listen: written } }).admin.listen).toEqual(address);
   });
 
+  test.each(["a:1,b:2", "a:65536", "a b:1]:2"])("%j is refused as it was written", (written) => {
+    expect(problemsOf({ admin: { listen: written } })).toEqual([
+      `admin.listen: not an address: ${JSON.stringify(written)} (write host:port, unix:///path or off)`,
+    ]);
+  });
+
   test.each(["6060", 6060, "host", "http://a:1"])("%j is refused", (written) => {
     expect(problemsOf({ admin: { listen: written } })[0]).toMatch(/^admin\.listen: not an address: /);
   });
