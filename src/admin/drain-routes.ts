@@ -3,7 +3,7 @@ import { formatDuration, parseDuration } from "../base/duration.ts";
 import type { Replica } from "../replicas/replica.ts";
 import { type AdminToken, authorizeChange } from "./admin-token.ts";
 import { GoneReplicas } from "./gone-replicas.ts";
-import { whenIdle } from "./idle-wait.ts";
+import { isKnownIdle, whenIdle } from "./idle-wait.ts";
 import { readQuery } from "./query.ts";
 import { type AdminRequest, type AdminRoutes, RequestFault, respondJson } from "./routes.ts";
 
@@ -49,9 +49,11 @@ interface DrainAnswer {
   readonly state: Replica["state"]["t"];
   /** Why it is ejected or draining. */
   readonly reason?: string;
-  /** Builds that run on it. */
+  /** Builds that run on it, as far as it is known. */
   readonly running: number;
-  /** It gets no new build and runs none: it may be stopped. */
+  /** Why it is not known whether it runs more. */
+  readonly unknown?: string;
+  /** It gets no new build, runs none, and no client uses it: it may be stopped. */
   readonly isDrained: boolean;
 }
 
@@ -89,8 +91,8 @@ export function drainRoutes(pools: readonly DrainPool[], { clock, token }: Drain
       methods: ["GET", "HEAD"],
       handle: ({ query }, response) => {
         const chosen = choosePools(pools, readQuery(query, ["pool"]).pool);
-        const replicas = chosen.flatMap(({ name, fleet }) =>
-          fleet.replicas().map((replica) => answerOf(name, replica.id, replica)),
+        const replicas = chosen.flatMap((pool) =>
+          pool.fleet.replicas().map((replica) => answerOf(pool, replica.id, replica)),
         );
         respondJson(response, 200, { replicas });
       },
@@ -102,7 +104,7 @@ export function drainRoutes(pools: readonly DrainPool[], { clock, token }: Drain
         const { pool: poolName, waitMs } = readRequest(request);
         if (method !== "GET") await authorizeChange(request, token);
         const pool = findPool(id, poolName);
-        const answer = () => answerOf(pool.name, id, pool.fleet.replica(id));
+        const answer = () => answerOf(pool, id, pool.fleet.replica(id));
         if (method === "GET") {
           const isIdle = await wait(pool, id, waitMs, request.signal);
           if (request.signal.aborted) return;
@@ -140,21 +142,27 @@ function readWait(text: string): number {
   return waitMs;
 }
 
-/** A replica that is not there any more is gone, and idle. */
-function answerOf(pool: string, id: string, replica: Replica | undefined): DrainAnswer {
+/** A replica that is not there any more is gone, and runs nothing. */
+function answerOf(pool: DrainPool, id: string, replica: Replica | undefined): DrainAnswer {
   const state = replica?.state ?? { t: "gone" };
-  const running = replica?.runningBuilds ?? 0;
+  const isOut = state.t === "draining" || state.t === "gone" || replica?.isDrainedByOperator === true;
   return {
-    pool,
+    pool: pool.name,
     replica: id,
     state: state.t,
     ...("reason" in state && { reason: state.reason }),
-    running,
-    isDrained: (state.t === "draining" || state.t === "gone") && running === 0,
+    running: replica?.runningBuilds ?? 0,
+    ...(replica?.loadUnknown !== undefined && { unknown: replica.loadUnknown }),
+    isDrained: isOut && isKnownIdle(replica) && pool.isSettled(id),
   };
 }
 
-function describeBusy({ replica, running }: DrainAnswer, waitMs: number): string {
-  const builds = running === 1 ? "1 build still runs" : `${running} builds still run`;
-  return `${builds} on ${replica}${waitMs > 0 ? ` after ${formatDuration(waitMs)}` : ""}`;
+function describeBusy(answer: DrainAnswer, waitMs: number): string {
+  return `${busyReason(answer)}${waitMs > 0 ? ` after ${formatDuration(waitMs)}` : ""}`;
+}
+
+function busyReason({ replica, running, unknown }: DrainAnswer): string {
+  if (running > 0) return `${running === 1 ? "1 build still runs" : `${running} builds still run`} on ${replica}`;
+  if (unknown !== undefined) return `builds not known: ${unknown}`;
+  return `clients still use ${replica}`;
 }

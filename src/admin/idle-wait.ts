@@ -21,9 +21,9 @@ interface WaitOptions {
 const SETTLE_CHECK_MS = 250;
 
 /**
- * Resolves with true once a replica runs no build and no client needs it, at once if it runs none, and
- * with false when the time is up or `signal` is aborted. One that is not there
- * any more runs none; one that has gone may still.
+ * Resolves with true once a replica is known to run no build and no client needs
+ * it, at once where that is so, and with false when the time is up or `signal` is
+ * aborted. One that is not there any more runs none; one that has gone may still.
  */
 export function whenIdle(
   fleet: BusyFleet,
@@ -31,7 +31,7 @@ export function whenIdle(
   waitMs: number,
   { clock, signal, isSettled }: WaitOptions,
 ): Promise<boolean> {
-  const runsNone = () => (fleet.replica(id)?.runningBuilds ?? 0) === 0;
+  const runsNone = () => isKnownIdle(fleet.replica(id));
   if (runsNone() && isSettled()) return Promise.resolve(true);
   if (waitMs === 0 || signal.aborted) return Promise.resolve(false);
   return new Promise((resolve) => {
@@ -52,4 +52,9 @@ export function whenIdle(
     signal.addEventListener("abort", giveUp, { once: true });
     look();
   });
+}
+
+/** Whether nobody's build runs there. A replica that is not there runs none. */
+export function isKnownIdle(replica: Replica | undefined): boolean {
+  return replica === undefined || (replica.runningBuilds === 0 && replica.loadUnknown === undefined);
 }

@@ -22,6 +22,11 @@ export interface BuildRecord {
   readonly imageNames: readonly string[];
 }
 
+/** The end of the year 9999, which a `google.protobuf.Timestamp` does not exceed (protobuf.dev, timestamp.proto). */
+const MAX_SECONDS = 253_402_300_799;
+
+const MAX_NANOS = 999_999_999;
+
 const EVENT_TYPES = ["started", "complete", "deleted"] as const;
 
 /** `undefined`: an event of a kind unknown here, or without a build. */
@@ -84,7 +89,7 @@ function readRecord(message: Buffer, budget: FieldBudget): BuildRecord | undefin
   return buildRef === "" ? undefined : { buildRef, createdAtMs, completedAtMs, isSuccess, attrs, imageNames };
 }
 
-/** A `google.protobuf.Timestamp`; before the epoch it makes no sense here. */
+/** A `google.protobuf.Timestamp`; 0 where it lies before the epoch, a negative varint, or is none. */
 function readTimestampMs(timestamp: WireField, budget: FieldBudget): number {
   let seconds = 0;
   let nanos = 0;
@@ -92,5 +97,6 @@ function readTimestampMs(timestamp: WireField, budget: FieldBudget): number {
     if (field.number === 1) seconds = field.varint;
     else if (field.number === 2) nanos = field.varint;
   }
+  if (seconds > MAX_SECONDS || nanos > MAX_NANOS) return 0;
   return seconds * 1_000 + Math.floor(nanos / 1_000_000);
 }

@@ -1,6 +1,7 @@
-import { type ServiceError, status } from "@grpc/grpc-js";
+import { type Metadata, type ServiceError, status } from "@grpc/grpc-js";
 import type { Cancel } from "../base/clock.ts";
 import { probeCapabilities } from "./capability-probe.ts";
+import { readDaemonTimeMs } from "./daemon-time.ts";
 import { type HistoryEvent, readHistoryEvent } from "./history-event.ts";
 import { type CallOptions, ReplicaChannel, type ReplicaChannelOptions } from "./replica-channel.ts";
 import {
@@ -25,10 +26,16 @@ export interface HistoryRequest {
   readonly maxCompleted: number;
 }
 
+/** A build that a daemon runs. */
+export type RunningBuild = Pick<HistoryEvent, "buildRef" | "createdAtMs">;
+
+/** Running builds that are listed at most. */
+const MAX_RUNNING = 10_000;
+
 /** Who follows a history. */
 export interface HistoryListener {
-  /** The daemon has taken the call: what runs there is told next. */
-  onOpen(): void;
+  /** The daemon has taken the call: what runs there is told next. Its clock in ms since the epoch, where it tells. */
+  onOpen(daemonTimeMs: number | undefined): void;
   onEvent(event: HistoryEvent): void;
   /** It is over, with grpc-js's ServiceError where it failed. Not after it was cancelled. */
   onEnd(error: ServiceError | undefined): void;
@@ -93,6 +100,29 @@ export class ReplicaClient {
     });
   }
 
+  /**
+   * Every build that the daemon runs now. Daemons before 0.13 list none. Rejects
+   * with an Error where there are more than 10,000.
+   */
+  listRunning(options: CallOptions): Promise<RunningBuild[]> {
+    return new Promise((resolve, reject) => {
+      const { ListenBuildHistory } = controlRpcs;
+      const request = ListenBuildHistory.requestSerialize({ ActiveOnly: true, EarlyExit: true });
+      const events = this.#channel.stream(ListenBuildHistory, request, options);
+      const running: RunningBuild[] = [];
+      events.on("data", (message: Buffer) => {
+        const event = readHistoryEvent(message);
+        if (event?.t !== "started") return;
+        running.push({ buildRef: event.buildRef, createdAtMs: event.createdAtMs });
+        if (running.length <= MAX_RUNNING) return;
+        reject(new Error(`more than ${MAX_RUNNING} builds`));
+        events.cancel();
+      });
+      events.on("error", reject);
+      events.on("end", () => resolve(running));
+    });
+  }
+
   /** Hear of every build that the daemon runs, until cancelled or the listener's `onEnd`. */
   followHistory({ activeOnly, maxCompleted }: HistoryRequest, listener: HistoryListener): Cancel {
     const { ListenBuildHistory } = controlRpcs;
@@ -104,7 +134,7 @@ export class ReplicaClient {
       isOver = true;
       listener.onEnd(error);
     };
-    events.on("metadata", () => !isOver && listener.onOpen());
+    events.on("metadata", (headers: Metadata) => !isOver && listener.onOpen(readDaemonTimeMs(headers)));
     events.on("data", (message: Buffer) => {
       const event = isOver ? undefined : readHistoryEvent(message);
       if (event) listener.onEvent(event);

@@ -1,6 +1,8 @@
+import { endianness } from "node:os";
 import { bridgeRpcs, controlRpcs, type WorkerRecord } from "../buildkit/wire-contracts.ts";
 import { DEFAULT_FRONTEND_CAPS, DEFAULT_LLB_CAPS } from "./default-caps.ts";
 import type { ReplicaFacts } from "./facts.ts";
+import { goArchitecture } from "./go-architecture.ts";
 
 /** Whose capabilities are claimed: clients that go by the version must not take more for granted. */
 const BUILDKIT_VERSION = { package: "github.com/moby/buildkit", version: "v0.13.2", revision: "" };
@@ -13,7 +15,7 @@ const WORKER_ID = "buildkit-gateway";
  * first; empty: Linux on this machine's architecture.
  */
 export function defaultFacts(platforms: readonly string[]): ReplicaFacts {
-  const named = platforms.length > 0 ? platforms : [`linux/${goArchitecture(process.arch)}`];
+  const named = platforms.length > 0 ? platforms : [`linux/${goArchitecture(process.arch, endianness())}`];
   const workers: WorkerRecord[] = [
     {
       ID: WORKER_ID,
@@ -43,9 +45,4 @@ function enabled(ID: string): { ID: string; Enabled: boolean } {
 function platformOf(name: string): WorkerRecord["platforms"][number] {
   const [OS = "", Architecture = "", Variant = ""] = name.split("/");
   return { OS, Architecture, Variant };
-}
-
-/** Go's name of an architecture that Node names differently (nodejs.org process.arch, go.dev GOARCH). */
-function goArchitecture(arch: NodeJS.Architecture): string {
-  return { x64: "amd64", ia32: "386", mipsel: "mipsle" }[arch as string] ?? arch;
 }

@@ -6,6 +6,7 @@ import { defaultFacts } from "./default-facts.ts";
 import type { Discovery } from "./discovery/discovery.ts";
 import type { ReplicaFacts } from "./facts.ts";
 import type { EndedBuild } from "./history-follower.ts";
+import type { CheckSchedule } from "./monitor-options.ts";
 import { acceptsBuilds, describeReplica, type Endpoint, type Replica } from "./replica.ts";
 import { type HealthOptions, ReplicaMonitor } from "./replica-monitor.ts";
 
@@ -23,10 +24,13 @@ export interface FleetOptions {
   readonly random?: () => number;
 }
 
-const DEFAULT_HEALTH: Required<HealthOptions> = { intervalMs: 5_000, timeoutMs: 2_000, failuresToEject: 2 };
+const DEFAULT_HEALTH: CheckSchedule = { intervalMs: 5_000, timeoutMs: 2_000, failuresToEject: 2 };
 
 /** Replicas that a description names; the others are counted. */
 const MAX_DESCRIBED = 10;
+
+/** Gone replicas that are followed on; of those that went before, only builds of ours count. */
+const MAX_GONE = 1_000;
 
 /** All replicas: which there are, which take builds, and what they said. */
 export class Fleet {
@@ -58,10 +62,10 @@ export class Fleet {
   stop(): void {
     this.#cancelDiscovery?.();
     for (const listeners of [this.#onChange, this.#onLoad, this.#onBuildEnded]) listeners.clear();
-    for (const monitor of this.#monitors.values()) monitor.remove();
+    for (const monitor of this.#monitors.values()) monitor.stop();
   }
 
-  /** All replicas by id; gone ones as long as builds of ours run there. The same array until anything changes. */
+  /** All replicas by id; gone ones as long as builds run there, or may. The same array until anything changes. */
   replicas(): readonly Replica[] {
     this.#replicas ??= this.#sorted().map(({ replica }) => replica);
     return this.#replicas;
@@ -153,7 +157,7 @@ export class Fleet {
     const ended = monitor.buildStarted(buildRef);
     return () => {
       ended();
-      if (isForgotten(monitor.replica) && this.#monitors.get(id) === monitor) this.#forget(id);
+      if (monitor.isOver) this.#forget(monitor);
     };
   }
 
@@ -225,10 +229,15 @@ export class Fleet {
       else this.#add(endpoint);
     }
     for (const [id, monitor] of this.#monitors) {
-      if (reported.has(id)) continue;
-      monitor.remove();
-      if (isForgotten(monitor.replica)) this.#forget(id);
+      if (!reported.has(id)) monitor.remove();
     }
+    for (const monitor of this.#gone().slice(0, -MAX_GONE)) monitor.stop();
+  }
+
+  /** Those that went first come first. */
+  #gone(): readonly ReplicaMonitor[] {
+    const gone = [...this.#monitors.values()].filter(({ replica }) => replica.state.t === "gone");
+    return gone.sort((one, other) => one.replica.state.sinceMs - other.replica.state.sinceMs);
   }
 
   #add(endpoint: Endpoint): void {
@@ -245,16 +254,20 @@ export class Fleet {
       onBuildEnded: (build) => {
         for (const listener of [...this.#onBuildEnded]) listener(endpoint.id, build);
       },
+      onOver: () => this.#forget(monitor),
     });
     this.#monitors.set(endpoint.id, monitor);
     this.#order = undefined;
     this.#replicas = undefined;
   }
 
-  #forget(id: string): void {
+  #forget(monitor: ReplicaMonitor): void {
+    const { id } = monitor.replica;
+    if (this.#monitors.get(id) !== monitor) return;
     this.#monitors.delete(id);
     this.#order = undefined;
     this.#replicas = undefined;
+    for (const listener of [...this.#onLoad]) listener();
   }
 
   #changed(replica: Replica): void {
@@ -279,9 +292,4 @@ export class Fleet {
     this.#order ??= [...this.#monitors.keys()].sort().map((id) => this.#monitors.get(id)!);
     return this.#order;
   }
-}
-
-/** A gone replica without builds: nothing is left to remember. */
-function isForgotten(replica: Replica): boolean {
-  return replica.state.t === "gone" && replica.runningBuilds === 0;
 }

@@ -32,9 +32,24 @@ export interface HistoryFollowerOptions {
   readonly onBuildEnded: (build: EndedBuild) => void;
 }
 
+interface Following {
+  readonly t: "following";
+  readonly client: ReplicaClient;
+  readonly sinceMs: number;
+  readonly cancel: Cancel;
+  /** Ends the listings that are under way. */
+  readonly ending: AbortController;
+  /** The daemon's clock minus ours; 0 where it does not tell. */
+  aheadMs: number;
+  /** Resolves once the first listing is over, however it went. */
+  listing: Promise<void>;
+  /** When what runs is to be listed again. Infinity while that is being done. */
+  listAgainAtMs: number;
+}
+
 type FollowerState =
   | { readonly t: "off" }
-  | { readonly t: "following"; readonly client: ReplicaClient; readonly sinceMs: number; readonly cancel: Cancel }
+  | Following
   | { readonly t: "waiting"; readonly client: ReplicaClient; readonly cancel: Cancel }
   /** The daemon keeps no history. */
   | { readonly t: "unsupported"; readonly client: ReplicaClient };
@@ -47,6 +62,12 @@ const REOPEN = { minMs: 500, maxMs: 30_000 };
 
 /** A stream that was open for this long has not failed at once: the wait is short again. */
 const SETTLED_MS = 10_000;
+
+/** Time that a listing has. A daemon answers in milliseconds; a new replica takes no build before. */
+const LISTING_TIMEOUT_MS = 1_000;
+
+/** What runs is listed again about this often: a daemon that cannot write its database tells no end. */
+const RELIST_MS = 60_000;
 
 /** Follows one replica's history of builds for as long as its connection lasts. */
 export class HistoryFollower {
@@ -61,13 +82,20 @@ export class HistoryFollower {
     this.#options = options;
   }
 
-  /** The replica is well: follow its history over this client, unless that is done already. */
-  follow(client: ReplicaClient): void {
-    if (this.#state.t !== "off" && this.#state.client === client) return;
-    this.stop();
-    this.#failures = 0;
-    this.#activeOnly = false;
-    this.#open(client);
+  /**
+   * The replica is well: follow its history over this client, unless that is
+   * done already. Resolves once all that runs there is known, or in a second.
+   */
+  follow(client: ReplicaClient): Promise<void> {
+    if (this.#state.t === "off" || this.#state.client !== client) {
+      this.stop();
+      this.#failures = 0;
+      this.#activeOnly = false;
+      this.#open(client);
+    } else if (this.#state.t === "following" && this.#isListingDue(this.#state)) {
+      void this.#list(this.#state);
+    }
+    return this.#state.t === "following" ? this.#state.listing : Promise.resolve();
   }
 
   /** The client is closed, or the replica is not well. */
@@ -75,7 +103,9 @@ export class HistoryFollower {
     const state = this.#state;
     this.#state = { t: "off" };
     if ("cancel" in state) state.cancel();
-    if (state.t === "following") this.#options.load.historyLost();
+    if (state.t !== "following") return;
+    state.ending.abort();
+    this.#options.load.historyLost();
   }
 
   #open(client: ReplicaClient): void {
@@ -84,24 +114,63 @@ export class HistoryFollower {
     const cancel = client.followHistory(
       { activeOnly: this.#activeOnly, maxCompleted: MAX_COMPLETED },
       {
-        onOpen: () => load.historyOpened(),
-        onEvent: (event) => this.#told(event),
+        onOpen: (daemonTimeMs) => {
+          if (daemonTimeMs !== undefined) following.aheadMs = daemonTimeMs - clock.wallTime().getTime();
+        },
+        onEvent: (event) => this.#told(event, following),
         onEnd: (error) => this.#ended(client, error),
       },
     );
-    this.#state = { t: "following", client, sinceMs: clock.nowMs(), cancel };
+    const following: Following = {
+      t: "following",
+      client,
+      sinceMs: clock.nowMs(),
+      cancel,
+      ending: new AbortController(),
+      aheadMs: 0,
+      listing: Promise.resolve(),
+      listAgainAtMs: 0,
+    };
+    this.#state = following;
+    following.listing = this.#list(following);
   }
 
-  #told(event: HistoryEvent): void {
+  /** A listing that failed is made again at the next check. */
+  #isListingDue({ listAgainAtMs }: Following): boolean {
+    const { clock, load } = this.#options;
+    if (listAgainAtMs === Number.POSITIVE_INFINITY) return false;
+    return !load.isKnown || load.hasOverdue || (load.isDoubtful && clock.nowMs() >= listAgainAtMs);
+  }
+
+  /** Learn all that runs, from a stream that ends by itself: the one that is followed does not say where its listing ends. */
+  async #list(following: Following): Promise<void> {
+    const { clock, load, log, random } = this.#options;
+    const { client, ending } = following;
+    following.listAgainAtMs = Number.POSITIVE_INFINITY;
+    const listing = load.listingBegins();
+    try {
+      const running = await client.listRunning({ timeoutMs: LISTING_TIMEOUT_MS, signal: ending.signal });
+      if (this.#state !== following) return;
+      for (const { buildRef, createdAtMs } of running) load.listed(buildRef, createdAtMs);
+      load.listingEnds(listing);
+    } catch (error) {
+      if (this.#state !== following) return;
+      log.debug({ reason: failureText(error as Error, LISTING_TIMEOUT_MS) }, "replica does not list its builds");
+    }
+    following.listAgainAtMs = clock.nowMs() + RELIST_MS * (0.75 + random() / 2);
+  }
+
+  #told(event: HistoryEvent, { aheadMs }: Following): void {
     const { load, onBuildEnded, clock } = this.#options;
     const { t, buildRef, createdAtMs, completedAtMs, attrs, imageNames, isSuccess } = event;
     if (t === "started") {
       load.listed(buildRef, createdAtMs);
       return;
     }
-    load.ended(buildRef, createdAtMs);
+    // A record can be deleted while its build runs on.
     if (t === "deleted") return;
-    const ageMs = completedAtMs === 0 ? 0 : Math.max(0, clock.wallTime().getTime() - completedAtMs);
+    load.ended(buildRef, createdAtMs);
+    const ageMs = completedAtMs === 0 ? 0 : Math.max(0, clock.wallTime().getTime() + aheadMs - completedAtMs);
     onBuildEnded({ buildRef, attrs, imageNames, isSuccess, ageMs });
   }
 
@@ -109,10 +178,11 @@ export class HistoryFollower {
     const { clock, log, load, random } = this.#options;
     const state = this.#state;
     if (state.t !== "following") return;
+    state.ending.abort();
     if (error?.code === status.UNIMPLEMENTED) {
       log.info("replica keeps no history: builds that others start there are not counted");
       this.#state = { t: "unsupported", client };
-      load.forgetHistory();
+      load.historyMissing();
       return;
     }
     if (clock.nowMs() - state.sinceMs >= SETTLED_MS) this.#failures = 0;

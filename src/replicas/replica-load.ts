@@ -7,9 +7,6 @@ const UNCONFIRMED_MS = 1_000;
 /** A build that has ended for us and is still listed as running: its end was missed, or the daemon keeps it. */
 const OVERDUE_MS = 30_000;
 
-/** By then a history that was opened anew has listed what runs. */
-const LISTING_MS = 1_000;
-
 /** A history that is lost for longer than this is no longer believed. */
 const LOST_MS = 10_000;
 
@@ -26,7 +23,7 @@ const MAX_REF_CHARACTERS = 128;
 interface Build {
   /** How often we have placed it, and it has not ended. */
   placements: number;
-  /** The opening of the history that listed it as running last. */
+  /** The listing in or after which history has told that it runs. */
   listedBy: number | undefined;
   /** History has told of its end. */
   isComplete: boolean;
@@ -35,6 +32,12 @@ interface Build {
   /** Set while history has yet to tell of its end. */
   cancelOverdue: Cancel | undefined;
 }
+
+/**
+ * What is known of one replica's history. `lost`: nothing new; `asked`: it is
+ * told, but not yet what ran before; `listed`: all; `none`: there is none.
+ */
+type HistoryState = "lost" | "asked" | "listed" | "none";
 
 /**
  * Builds that run on one replica: those that we have placed, from that moment,
@@ -51,12 +54,13 @@ export class ReplicaLoad {
   #listed = 0;
   /** When the last build ended. */
   #idleSinceMs: number | undefined;
-  /** Openings of the history so far. */
-  #openings = 0;
-  #isFollowed = false;
-  #cancelListing: Cancel = () => {};
+  /** Listings so far. */
+  #listings = 0;
+  #history: HistoryState = "lost";
+  #hasOverdue = false;
+  #cancelLost: Cancel = () => {};
 
-  /** `onChange` is called after `running` or `unconfirmed` has changed. */
+  /** `onChange` is called after `running`, `unconfirmed` or `isKnown` has changed. */
   constructor(clock: Clock, onChange: () => void) {
     this.#clock = clock;
     this.#onChange = onChange;
@@ -64,6 +68,21 @@ export class ReplicaLoad {
 
   get running(): number {
     return this.#running;
+  }
+
+  /** Whether others' builds are counted, or the daemon does not tell of them. */
+  get isKnown(): boolean {
+    return this.#history === "listed" || this.#history === "none";
+  }
+
+  /** Whether it counts what a daemon may have failed to tell the end of. */
+  get isDoubtful(): boolean {
+    return this.#listed > 0;
+  }
+
+  /** Whether a build that has ended for us is listed for longer than it should be. */
+  get hasOverdue(): boolean {
+    return this.#hasOverdue;
   }
 
   /** Builds of ours that the history does not list yet, each for a second at most. 0 while it is not followed. */
@@ -104,51 +123,74 @@ export class ReplicaLoad {
     this.#change(key, (build) => {
       confirm(build);
       build.isComplete = false;
-      build.listedBy = this.#openings;
+      build.listedBy = this.#listings;
     });
   }
 
   /** The history tells of a build's end. */
   ended(buildRef: string, createdAtMs: number): void {
     const key = keyOf(buildRef);
+    const endedMs = this.#ends.get(key) ?? 0;
     this.#ends.delete(key);
-    this.#ends.set(key, createdAtMs);
+    this.#ends.set(key, Math.max(endedMs, createdAtMs));
     if (this.#ends.size > MAX_ENDS) this.#ends.delete(this.#ends.keys().next().value!);
     if (!this.#builds.has(key)) return;
     this.#change(key, (build) => {
       confirm(build);
       build.isComplete = true;
-      build.listedBy = undefined;
-      build.cancelOverdue?.();
-      build.cancelOverdue = undefined;
+      unlist(build);
     });
   }
 
   /** The history will soon be told. */
   historyAsked(): void {
-    this.#isFollowed = true;
+    this.#become("asked");
   }
 
-  /** The history is told, from what runs now. What it no longer lists has ended. */
-  historyOpened(): void {
-    this.#unlistAfter(LISTING_MS);
-    this.#openings++;
+  /** All that runs is asked for: what history tells from now on belongs to the listing, too. The result names it. */
+  listingBegins(): number {
+    return ++this.#listings;
+  }
+
+  /** All that ran has been told since that listing began: what history has told only before has ended. */
+  listingEnds(listing: number): void {
+    this.#cancelLost();
+    this.#hasOverdue = false;
+    this.#unlistBefore(listing);
+    if (this.#history === "asked") this.#become("listed");
   }
 
   /** The history is told no longer; what it listed is believed for a while. */
   historyLost(): void {
-    this.#isFollowed = false;
+    this.#become("lost");
     this.#confirmAll();
-    this.#unlistAfter(LOST_MS);
+    this.#cancelLost();
+    if (this.#listed === 0) return;
+    const next = this.#listings + 1;
+    this.#cancelLost = this.#clock.after(LOST_MS, () => this.#unlistBefore(next));
   }
 
-  /** What is there from now on is another daemon, or none: only what we have placed and that has not ended counts. */
+  /** What is there from now on is another daemon, whose history is not known: only what we have placed and that has not ended counts. */
   forgetHistory(): void {
-    this.#isFollowed = false;
-    this.#cancelListing();
+    this.#forget("lost");
+  }
+
+  /** There is no history, or no daemon: only what we have placed and that has not ended counts. */
+  historyMissing(): void {
+    this.#forget("none");
+  }
+
+  #forget(history: HistoryState): void {
+    this.#cancelLost();
     this.#ends.clear();
     this.#confirmAll();
     for (const key of this.#builds.keys()) this.#change(key, unlist);
+    this.#hasOverdue = false;
+    this.#become(history);
+  }
+
+  get #isFollowed(): boolean {
+    return this.#history === "asked" || this.#history === "listed";
   }
 
   #placementEnded(key: string, build: Build): void {
@@ -156,23 +198,29 @@ export class ReplicaLoad {
     if (build.placements > 0) return;
     confirm(build);
     if (build.isComplete || (!this.#isFollowed && build.listedBy === undefined)) return;
-    build.cancelOverdue = this.#clock.after(OVERDUE_MS, () => this.#change(key, unlist));
+    build.cancelOverdue = this.#clock.after(OVERDUE_MS, () => this.#change(key, (late) => this.#overdue(late)));
+  }
+
+  /** Only a listing can tell whether the daemon runs it still. */
+  #overdue(build: Build): void {
+    build.cancelOverdue = undefined;
+    if (build.listedBy !== undefined) this.#hasOverdue = true;
   }
 
   #confirmAll(): void {
     for (const [key, build] of this.#builds) if (build.cancelUnconfirmed) this.#change(key, confirm);
   }
 
-  /** Forget in a while what the history has listed so far and will not have listed anew. */
-  #unlistAfter(delayMs: number): void {
-    const opening = this.#openings;
-    this.#cancelListing();
-    if (this.#listed === 0) return;
-    this.#cancelListing = this.#clock.after(delayMs, () => {
-      for (const [key, { listedBy }] of this.#builds) {
-        if (listedBy !== undefined && listedBy <= opening) this.#change(key, unlist);
-      }
-    });
+  #unlistBefore(listing: number): void {
+    for (const [key, { listedBy }] of this.#builds) {
+      if (listedBy !== undefined && listedBy < listing) this.#change(key, unlist);
+    }
+  }
+
+  #become(history: HistoryState): void {
+    const wasKnown = this.isKnown;
+    this.#history = history;
+    if (wasKnown !== this.isKnown) this.#onChange();
   }
 
   /** Change what is known of a build; the only place where the counts change. */

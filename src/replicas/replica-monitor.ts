@@ -1,50 +1,21 @@
 import { formatAddress } from "../base/address.ts";
-import type { Cancel, Clock } from "../base/clock.ts";
-import type { Logger } from "../base/log.ts";
-import type { TlsMaterial } from "../base/tls-material.ts";
+import type { Cancel } from "../base/clock.ts";
 import { failureText } from "../buildkit/call-failure.ts";
 import type { ReplicaClient } from "../buildkit/replica-client.ts";
 import type { ReplicaFacts } from "./facts.ts";
-import { type EndedBuild, HistoryFollower } from "./history-follower.ts";
-import { readmitDelayMs } from "./readmit-backoff.ts";
-import type { Endpoint, Replica, ReplicaState } from "./replica.ts";
+import { FailedChecks } from "./failed-checks.ts";
+import { HistoryFollower } from "./history-follower.ts";
+import type { CheckSchedule, MonitorOptions } from "./monitor-options.ts";
+import type { Endpoint, Replica } from "./replica.ts";
+import { ReplicaLife } from "./replica-life.ts";
 import { ReplicaLoad } from "./replica-load.ts";
 import { ReplicaProbe } from "./replica-probe.ts";
 
-/** When a replica is checked, and when it is out. */
-export interface HealthOptions {
-  /** Time between two checks of a ready replica. Default 5,000. */
-  readonly intervalMs?: number;
-  /** Time that a replica has to answer a check. Default 2,000. */
-  readonly timeoutMs?: number;
-  /** Failed checks in a row that put a ready replica out. At least 1. Default 2. */
-  readonly failuresToEject?: number;
-}
+/** What is to be other than the default in how replicas are checked. */
+export type HealthOptions = Partial<CheckSchedule>;
 
-/** What a monitor works with. */
-export interface MonitorOptions {
-  readonly endpoint: Endpoint;
-  readonly clock: Clock;
-  /** Names the replica in each of its lines. */
-  readonly log: Logger;
-  readonly tls?: TlsMaterial;
-  readonly health: Required<HealthOptions>;
-  /** A number in [0, 1), for the jitter of the backoff. */
-  readonly random: () => number;
-  /** Called after every change of state or identity. */
-  readonly onChange: (replica: Replica) => void;
-  /** Called after every change of its load. */
-  readonly onLoad: () => void;
-  /** Hears of every build that has ended there, of some more than once. */
-  readonly onBuildEnded: (build: EndedBuild) => void;
-}
-
-/** Wait before the next check of a replica whose last one failed. */
-const READMIT = { minMs: 500, maxMs: 10_000 };
-
-const TERMINATING = "discovery says that it is terminating";
-
-const DRAINED = "drained by an operator";
+/** After its last build a gone replica is known for this long: a client may still ask for what was built. */
+const AFTERGLOW_MS = 2_000;
 
 /**
  * Follows one replica through its life: checks its health, asks its facts, and
@@ -53,10 +24,9 @@ const DRAINED = "drained by an operator";
 export class ReplicaMonitor {
   readonly #options: MonitorOptions;
   #endpoint: Endpoint;
-  #state: ReplicaState;
+  readonly #life: ReplicaLife;
   readonly #probe: ReplicaProbe;
-  /** Failed checks since the last good one. */
-  #failures = 0;
+  readonly #failures: FailedChecks;
   /** A check after a loss is under way: what else is lost needs no other. */
   #isRechecking = false;
   /** Number of the current check: what an earlier one finds out is void. */
@@ -64,11 +34,11 @@ export class ReplicaMonitor {
   #cancelTimer: Cancel = () => {};
   readonly #load: ReplicaLoad;
   readonly #history: HistoryFollower;
-  #isDrained = false;
+  #isStopped = false;
   /** The replica as it was said to be last, until something changes. */
   #snapshot: Replica | undefined;
 
-  /** Starts to check at once; `remove` stops. */
+  /** Starts to check at once; `stop` ends it. */
   constructor(options: MonitorOptions) {
     this.#options = options;
     this.#endpoint = options.endpoint;
@@ -79,11 +49,12 @@ export class ReplicaMonitor {
       tls,
       timeoutMs: health.timeoutMs,
       onConnectionLost: () => this.#connectionLost(),
-      onIdentity: () => this.#identified(),
+      onIdentity: (earlier) => this.#identified(earlier),
     });
+    this.#failures = new FailedChecks(clock);
     this.#load = new ReplicaLoad(clock, () => this.#loadChanged());
     this.#history = new HistoryFollower({ clock, log, random, load: this.#load, onBuildEnded });
-    this.#state = { t: "connecting", sinceMs: clock.nowMs() };
+    this.#life = new ReplicaLife({ clock, log, onChange: () => this.#changed() });
     void this.#check();
   }
 
@@ -93,10 +64,12 @@ export class ReplicaMonitor {
     this.#snapshot ??= {
       id,
       address,
-      state: this.#state,
+      state: this.#life.state,
       identity: this.facts?.workerId ?? "",
       runningBuilds: this.#load.running,
       unconfirmedBuilds: this.#load.unconfirmed,
+      ...(!this.#load.isKnown && { loadUnknown: this.#whyUnknown() }),
+      ...(this.#life.isDrained && { isDrainedByOperator: true }),
     };
     return this.#snapshot;
   }
@@ -116,6 +89,12 @@ export class ReplicaMonitor {
     return this.#load.idleMs;
   }
 
+  /** Gone, and nothing is left to follow. */
+  get isOver(): boolean {
+    if (!this.#life.isGone || this.#load.running > 0 || !this.#load.isKnown) return false;
+    return this.#isStopped || this.#load.idleMs >= AFTERGLOW_MS;
+  }
+
   /** We have placed a build here; call the result when it has ended. */
   buildStarted(buildRef: string): Cancel {
     return this.#load.buildStarted(buildRef);
@@ -123,18 +102,20 @@ export class ReplicaMonitor {
 
   /** An operator wants no new build here, until `undrain` or until it is gone. False: it is gone already. */
   drain(): boolean {
-    if (this.#state.t === "gone") return false;
-    this.#isDrained = true;
-    if (this.#state.t === "ready" || this.#state.t === "draining") this.#admit();
+    if (this.#life.isGone) return false;
+    this.#life.isDrained = true;
+    this.#snapshot = undefined;
+    if (this.#life.isWell) this.#life.admit(this.#endpoint.isTerminating);
     return true;
   }
 
   /** The operator has no objection any more: it takes builds after one good check, where nothing else speaks against it. */
   undrain(): boolean {
-    if (this.#state.t === "gone") return false;
-    const wasDrained = this.#isDrained;
-    this.#isDrained = false;
-    if (wasDrained && this.#state.t === "draining" && !this.#endpoint.isTerminating) this.#checkNow();
+    if (this.#life.isGone) return false;
+    const wasDrained = this.#life.isDrained;
+    this.#life.isDrained = false;
+    this.#snapshot = undefined;
+    if (wasDrained && this.#life.state.t === "draining" && !this.#endpoint.isTerminating) this.#checkNow();
     return true;
   }
 
@@ -142,33 +123,42 @@ export class ReplicaMonitor {
   update(endpoint: Endpoint): void {
     const was = this.#endpoint;
     this.#endpoint = endpoint;
-    if (this.#state.t === "gone" || formatAddress(was.address) !== formatAddress(endpoint.address)) {
+    if (this.#life.isGone || formatAddress(was.address) !== formatAddress(endpoint.address)) {
+      this.#isStopped = false;
       this.#disconnect();
       this.#probe.forgetFacts();
       this.#load.forgetHistory();
-      this.#failures = 0;
-      this.#transition({ t: "connecting", sinceMs: this.#nowMs() });
+      this.#failures.reset();
+      this.#life.connect();
       void this.#check();
-    } else if (endpoint.isTerminating && (this.#state.t === "ready" || this.#state.t === "draining")) {
-      this.#admit();
+    } else if (endpoint.isTerminating && this.#life.isWell) {
+      this.#life.admit(true);
     } else if (was.isTerminating && !endpoint.isTerminating) {
       this.#checkNow();
     }
   }
 
-  /** Discovery no longer reports the endpoint. */
+  /** Discovery no longer reports the endpoint: it is followed on until nothing runs there, or it cannot be reached. */
   remove(): void {
+    if (this.#life.isGone) return;
+    this.#life.end();
+    this.#endIfOver();
+  }
+
+  /** End all checks. It is gone; only builds of ours count. */
+  stop(): void {
+    this.#isStopped = true;
     this.#disconnect();
-    this.#load.forgetHistory();
-    this.#isDrained = false;
-    if (this.#state.t !== "gone") this.#transition({ t: "gone", sinceMs: this.#nowMs() });
+    this.#load.historyMissing();
+    this.#life.end();
+    this.#endIfOver();
   }
 
   /** The data plane could not connect. */
   reportFailure(reason: string): void {
-    if (this.#state.t === "gone" || this.#state.t === "ejected") return;
+    if (this.#life.isGone || this.#life.state.t === "ejected") return;
     this.#recheck();
-    this.#transition({ t: "ejected", sinceMs: this.#nowMs(), reason });
+    this.#life.eject(reason);
   }
 
   /**
@@ -177,17 +167,16 @@ export class ReplicaMonitor {
    * check that fails puts it out.
    */
   reportLost(reason: string): void {
-    const { t } = this.#state;
-    if ((t !== "ready" && t !== "draining") || this.#isRechecking) return;
+    if (!this.#life.isWell || this.#isRechecking) return;
     this.#options.log.info({ reason }, "connection to replica lost");
     this.#recheckAfterLoss();
   }
 
   /** The replica announced that it will close its connections (GOAWAY). */
   reportDraining(reason: string): void {
-    if (this.#state.t !== "ready") return;
+    if (this.#life.state.t !== "ready") return;
     this.#recheck();
-    this.#transition({ t: "draining", sinceMs: this.#nowMs(), reason });
+    this.#life.drain(reason);
   }
 
   #checkNow(): void {
@@ -197,7 +186,6 @@ export class ReplicaMonitor {
 
   /** Check on a new connection, at once, with no second chance. */
   #recheckAfterLoss(): void {
-    this.#failures = Math.max(this.#failures, this.#options.health.failuresToEject - 1);
     this.#checkNow();
     this.#isRechecking = true;
   }
@@ -216,51 +204,63 @@ export class ReplicaMonitor {
     const round = ++this.#round;
     try {
       // A ready replica's earlier facts will do; a new one is not ready before it has said them.
-      await this.#probe.check(this.#endpoint.address, this.#state.t === "ready");
+      await this.#probe.check(this.#endpoint.address, this.#life.state.t === "ready");
+      if (round === this.#round && this.client) await this.#history.follow(this.client);
     } catch (error) {
       if (round === this.#round) this.#failed(error as Error);
       return;
     }
     if (round !== this.#round) return;
-    this.#failures = 0;
+    this.#failures.reset();
     this.#isRechecking = false;
     this.#checkAfter(this.#options.health.intervalMs);
-    this.#admit();
-    if (this.client) this.#history.follow(this.client);
-  }
-
-  /** It is well: it takes builds, unless somebody wants it to drain. */
-  #admit(): void {
-    const state = this.#state;
-    const reason = this.#endpoint.isTerminating ? TERMINATING : this.#isDrained ? DRAINED : undefined;
-    if (reason === undefined) {
-      if (state.t !== "ready") this.#transition({ t: "ready", sinceMs: this.#nowMs() });
-    } else if (state.t !== "draining" || state.reason !== reason) {
-      this.#transition({ t: "draining", sinceMs: this.#nowMs(), reason });
-    }
+    this.#life.admit(this.#endpoint.isTerminating);
+    this.#endIfOver();
   }
 
   #failed(error: Error): void {
     const { health, log, random } = this.#options;
     const reason = failureText(error, health.timeoutMs);
-    this.#failures++;
+    this.#failures.failed(error);
+    const hasChance = !this.#isRechecking && this.#failures.count < health.failuresToEject;
     this.#disconnect();
-    this.#checkAfter(readmitDelayMs(this.#failures, READMIT, random()));
-    const state = this.#state;
-    if (state.t === "ready" && this.#failures < health.failuresToEject) log.debug({ reason }, "health check failed");
-    else if (state.t !== "ejected") this.#transition({ t: "ejected", sinceMs: this.#nowMs(), reason });
-    else if (state.reason !== reason) this.#transition({ ...state, reason });
+    this.#checkAfter(this.#failures.delayMs(random()));
+    this.#noteFailures();
+    if (this.#life.isGone) this.#endIfOver();
+    else if (hasChance && this.#life.isWell) log.debug({ reason }, "health check failed");
+    else this.#life.eject(reason);
+  }
+
+  /** Where no daemon is, none runs builds. One that discovery reports may only be slow; a gone one is given up. */
+  #noteFailures(): void {
+    const { isGone, state } = this.#life;
+    const isGivenUp = isGone && this.#failures.isLost(state.sinceMs);
+    if (this.#failures.isDown || isGivenUp) this.#load.historyMissing();
+  }
+
+  #endIfOver(): void {
+    if (!this.isOver) return;
+    this.#isStopped = true;
+    this.#disconnect();
+    this.#load.historyMissing();
+    this.#options.onOver();
+  }
+
+  #whyUnknown(): string {
+    const { state } = this.#life;
+    if (state.t === "ejected") return state.reason;
+    return this.#failures.count > 0 ? "its last check failed" : "its history has not been read yet";
   }
 
   /** The connection of the checks was lost: look at once what is there now, which may be another daemon. */
   #connectionLost(): void {
-    const { t } = this.#state;
-    if ((t === "ready" || t === "draining") && !this.#isRechecking) this.#recheckAfterLoss();
+    if ((this.#life.isWell || this.#life.isGone) && !this.#isRechecking) this.#recheckAfterLoss();
   }
 
-  #identified(): void {
-    this.#snapshot = undefined;
-    this.#options.onChange(this.replica);
+  #identified(earlier: string | undefined): void {
+    // Its address was given to another daemon.
+    if (this.#life.isGone && earlier !== undefined) this.stop();
+    this.#changed();
   }
 
   /** End the current check and its connection. */
@@ -282,19 +282,8 @@ export class ReplicaMonitor {
     this.#options.onLoad();
   }
 
-  #nowMs(): number {
-    return this.#options.clock.nowMs();
-  }
-
-  /** The only place where the state changes. */
-  #transition(state: ReplicaState): void {
-    const { log, onChange } = this.#options;
-    const from = this.#state.t;
-    this.#state = state;
+  #changed(): void {
     this.#snapshot = undefined;
-    const fields = { from, to: state.t, ...("reason" in state && { reason: state.reason }) };
-    if (state.t === "ejected") log.warn(fields, "replica state changed");
-    else log.info(fields, "replica state changed");
-    onChange(this.replica);
+    this.#options.onChange(this.replica);
   }
 }

@@ -16,8 +16,8 @@ export interface ReplicaProbeOptions {
   readonly timeoutMs: number;
   /** Called when the connection is lost; not after `disconnect`. */
   readonly onConnectionLost: () => void;
-  /** Called when the replica turns out to be another daemon than before, or for the first time which one it is. */
-  readonly onIdentity: () => void;
+  /** Called when the replica turns out to be another daemon than the earlier one, or for the first time which one it is. */
+  readonly onIdentity: (earlier: string | undefined) => void;
 }
 
 /** The connection over which one replica is asked how it is and what it is. */
@@ -76,7 +76,7 @@ export class ReplicaProbe {
   async #askFacts(client: ReplicaClient): Promise<void> {
     const was = this.facts?.workerId;
     await this.#facts.ask(client);
-    if (this.facts?.workerId !== was) this.#options.onIdentity();
+    if (this.facts?.workerId !== was) this.#options.onIdentity(was);
   }
 
   #factsMissing(client: ReplicaClient, { message }: Error): void {

@@ -31,6 +31,10 @@ export interface Replica {
    * one, other gateways cannot see it. 0 where the history cannot be followed.
    */
   readonly unconfirmedBuilds: number;
+  /** Why others' builds are not among the running ones, though a daemon may run some. Absent: they are. */
+  readonly loadUnknown?: string;
+  /** An operator wants no new build there, whatever its state says. Absent: no. */
+  readonly isDrainedByOperator?: true;
 }
 
 /** Whether a new build may be placed here. */

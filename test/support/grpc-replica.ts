@@ -28,6 +28,10 @@ export interface GrpcReplicaBehaviour {
   history: BuildHistoryEvent[];
   /** How it refuses those that would follow its history. */
   historyFailure: status | undefined;
+  /** It does not answer those that ask what runs. */
+  isListingSilent: boolean;
+  /** Its clock, as it writes it. */
+  timestamp: string | undefined;
 }
 
 /** What is asked for about builds. */
@@ -55,6 +59,8 @@ export class GrpcReplica {
   readonly calls: string[] = [];
   /** Requests of those that followed its history, in order. */
   readonly historyRequests: HistoryRequest[] = [];
+  /** How often it was asked for what runs. */
+  listings = 0;
   /** Solves that have not ended. */
   openSolves = 0;
   readonly #server = new Server();
@@ -70,6 +76,8 @@ export class GrpcReplica {
       isSilent: false,
       history: [],
       historyFailure: undefined,
+      isListingSilent: false,
+      timestamp: undefined,
       ...behaviour,
     };
     const { Info, ListWorkers, Solve, ListenBuildHistory } = controlRpcs;
@@ -87,7 +95,12 @@ export class GrpcReplica {
           },
         ],
       })),
-      ListenBuildHistory: (call: HistoryCall) => (call.request.EarlyExit ? this.#findBuild(call) : this.#follow(call)),
+      ListenBuildHistory: (call: HistoryCall) => {
+        const { EarlyExit, Ref } = call.request;
+        if (!EarlyExit) this.#follow(call);
+        else if (Ref) this.#findBuild(call);
+        else this.#list(call);
+      },
       Solve: (call: ServerUnaryCall<{ Ref: string }, object>, callback: sendUnaryData<object>) =>
         this.#solve(call, callback),
       Ping: this.#unary(Ping.path, () => ({ Workers: [{ ID: this.behaviour.workerId }] })),
@@ -181,15 +194,29 @@ export class GrpcReplica {
     call.end();
   }
 
+  #list(call: HistoryCall): void {
+    const { history, historyFailure, isSilent, isListingSilent } = this.behaviour;
+    this.listings++;
+    if (isSilent || isListingSilent) return;
+    if (historyFailure !== undefined) {
+      call.emit("error", { code: historyFailure, details: "no history" });
+      return;
+    }
+    for (const event of history) if (event.type === "STARTED") call.write(event);
+    call.end();
+  }
+
   #follow(call: HistoryCall): void {
-    const { history, historyFailure, isSilent } = this.behaviour;
+    const { history, historyFailure, isSilent, timestamp } = this.behaviour;
     this.historyRequests.push(call.request);
     if (isSilent) return;
     if (historyFailure !== undefined) {
       call.emit("error", { code: historyFailure, details: "no history" });
       return;
     }
-    call.sendMetadata(new Metadata());
+    const headers = new Metadata();
+    if (timestamp !== undefined) headers.set("buildkit-current-timestamp", timestamp);
+    call.sendMetadata(headers);
     const running = history.filter(({ type }) => type === "STARTED");
     const completed = call.request.ActiveOnly ? [] : history.filter(({ type }) => type === "COMPLETE");
     for (const event of [...running, ...completed]) call.write(event);

@@ -297,10 +297,44 @@ describe("a token file", () => {
 test("a replica without builds is idle only once no client needs it any more", async () => {
   let isSettled = false;
   const { clock, ask, fleet } = await serve({ pools: [{ ...pool("default", "a"), isSettled: () => isSettled }] });
-  expect(await ask("/drain/a")).toMatchObject({ status: 408, body: { running: 0 } });
+  expect(await ask("/drain/a")).toMatchObject({ status: 408, body: { running: 0, error: "clients still use a" } });
   const answer = ask("/drain/a?wait=1h");
   await fleet.listened(1);
   isSettled = true;
   clock.advance(250);
   expect(await answer).toMatchObject({ status: 200 });
+});
+
+test("a replica whose builds are not known is not idle until they are", async () => {
+  const { clock, ask, fleet } = await serve();
+  fleet.drain("a");
+  fleet.unknown("a", "no answer in 2000 ms");
+  expect(await ask("/drain/a")).toMatchObject({
+    status: 408,
+    body: { unknown: "no answer in 2000 ms", isDrained: false, error: "builds not known: no answer in 2000 ms" },
+  });
+  const late = ask("/drain/a?wait=1h");
+  await fleet.listened(1);
+  clock.advance(3_600_000);
+  expect(await late).toMatchObject({ status: 408, body: { error: "builds not known: no answer in 2000 ms after 1h" } });
+  const answer = ask("/drain/a?wait=1h");
+  await fleet.listened(1);
+  fleet.unknown("a", undefined);
+  expect(await answer).toMatchObject({ status: 200, body: { isDrained: true } });
+});
+
+test("POST does not call a replica drained while a client uses it", async () => {
+  let isSettled = false;
+  const { ask } = await serve({ pools: [{ ...pool("default", "a"), isSettled: () => isSettled }], ...tokenFile() });
+  expect(await ask("/drain/a", "POST", BEARER)).toMatchObject({ body: { state: "draining", isDrained: false } });
+  isSettled = true;
+  expect(await ask("/drain/a", "POST", BEARER)).toMatchObject({ body: { isDrained: true } });
+});
+
+test("a replica that an operator has drained is so although it is ejected", async () => {
+  const { ask, fleet } = await serve();
+  fleet.put("a", { t: "ejected", sinceMs: 0, reason: "connect ECONNREFUSED" });
+  expect((await ask("/drain/a")).body.isDrained).toBe(false);
+  fleet.markDrained("a");
+  expect((await ask("/drain/a")).body.isDrained).toBe(true);
 });

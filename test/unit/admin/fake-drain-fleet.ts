@@ -49,6 +49,18 @@ export class FakeDrainFleet implements DrainFleet {
     this.#events.emit("load");
   }
 
+  /** Say why it is not known what runs on a replica, or that it is. */
+  unknown(id: string, loadUnknown: string | undefined): void {
+    const { loadUnknown: _known, ...replica } = this.#replicas.get(id)!;
+    this.#replicas.set(id, { ...replica, ...(loadUnknown !== undefined && { loadUnknown }) });
+    this.#events.emit("load");
+  }
+
+  /** An operator's drain, whatever the state. */
+  markDrained(id: string): void {
+    this.#replicas.set(id, { ...this.#replicas.get(id)!, isDrainedByOperator: true });
+  }
+
   /** Discovery has dropped a replica; one with builds stays as long as they run. */
   remove(id: string): void {
     this.put(id, { t: "gone", sinceMs: 0 });

@@ -74,6 +74,14 @@ describe("an event of a build's history", () => {
     expect(readHistoryEvent(bytes)).toMatchObject({ t: "complete", buildRef: "r", isSuccess: false });
   });
 
+  test.each([
+    ["before the epoch", -1],
+    ["after the year 9999", 253_402_300_800],
+  ])("with a time %s names none", (_when, seconds) => {
+    const bytes = encode({ type: "COMPLETE", record: { Ref: "r", CompletedAt: { seconds, nanos: 0 } } });
+    expect(readHistoryEvent(bytes)).toMatchObject({ buildRef: "r", completedAtMs: 0 });
+  });
+
   test("that is cut short is what could be read of it", () => {
     const bytes = encode({ type: "COMPLETE", record: { Ref: "build", CreatedAt: { seconds: 1, nanos: 0 } } });
     for (let length = 0; length < bytes.length; length++) {

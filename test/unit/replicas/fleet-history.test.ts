@@ -81,7 +81,7 @@ describe("load", () => {
     const started = begin(replica, "theirs");
     const lab = startFleet([endpoint("a", replica, { isTerminating: true })]);
     await lab.runs("a", 1);
-    expect(lab.fleet.replica("a")?.state.t).toBe("draining");
+    await lab.reaches("a", "draining");
     complete(replica, started);
     await lab.runs("a", 0);
   });
@@ -98,7 +98,7 @@ describe("load", () => {
     begin(replica, "began then, too");
     expect(lab.fleet.replica("a")?.runningBuilds).toBe(2);
     await reopened(replica, lab);
-    await lab.runs("a", 3);
+    await lab.becomes("a", ({ runningBuilds, loadUnknown }) => runningBuilds === 3 && loadUnknown === undefined);
     lab.clock.advance(1_000);
     expect(lab.fleet.replica("a")?.runningBuilds).toBe(3);
   });
@@ -129,23 +129,8 @@ describe("load", () => {
     begin(second, "two");
     lab.clock.advance(lab.clock.delaysMs[0]!);
     await lab.becomes("a", ({ identity }) => identity === "second");
-    await lab.runs("a", 3);
-    lab.clock.advance(1_000);
+    await lab.reaches("a", "ready");
     expect(lab.fleet.replica("a")?.runningBuilds).toBe(2);
-  });
-
-  test("is that of our own builds once discovery no longer reports the replica", async () => {
-    const { replica, lab } = await followed();
-    const end = lab.fleet.buildStarted("a", "ours");
-    begin(replica, "ours");
-    begin(replica, "theirs");
-    await lab.runs("a", 2);
-    lab.report();
-    expect(lab.fleet.replica("a")).toMatchObject({ state: { t: "gone" }, runningBuilds: 1 });
-    end();
-    expect(lab.fleet.replicas()).toEqual([]);
-    expect(lab.fleet.idleMs("a")).toBeUndefined();
-    expect(lab.clock.delaysMs).toEqual([]);
   });
 });
 
@@ -241,5 +226,80 @@ describe("ends of builds", () => {
     begin(replica, "marks the end");
     await lab.runs("a", 1);
     expect(ended).toHaveLength(2);
+  });
+});
+
+test("the age of what a replica has built is told by its own clock", async () => {
+  const replica = await startReplica({ timestamp: "1970-01-01T01:00:00.000000001Z" });
+  replica.behaviour.history.push({
+    type: "COMPLETE",
+    record: { Ref: "before", CompletedAt: { seconds: 3_570, nanos: 0 } },
+  });
+  const lab = startFleet([endpoint("a", replica)]);
+  const ages: number[] = [];
+  lab.fleet.onBuildEnded((_replicaId, { ageMs }) => ages.push(ageMs));
+  await expect.poll(() => ages, SOON).toEqual([30_000]);
+});
+
+describe("what runs", () => {
+  test("is known before the first build is placed", async () => {
+    const replica = await startReplica();
+    begin(replica, "theirs");
+    const lab = startFleet([endpoint("a", replica)]);
+    expect(lab.fleet.replica("a")?.loadUnknown).toBe("its history has not been read yet");
+    const { runningBuilds, loadUnknown } = await lab.reaches("a", "ready");
+    expect([runningBuilds, loadUnknown]).toEqual([1, undefined]);
+  });
+
+  test("is waited for a second at most, is not known then, and is asked for again at the next check", async () => {
+    const replica = await startReplica({ isListingSilent: true });
+    const lab = startFleet([endpoint("a", replica)]);
+    const { loadUnknown } = await lab.reaches("a", "ready");
+    expect(loadUnknown).toBe("its history has not been read yet");
+    replica.behaviour.isListingSilent = false;
+    await lab.nextCheck();
+    await lab.becomes("a", (now) => now.loadUnknown === undefined);
+    expect(replica.listings).toBe(2);
+  });
+
+  test("is listed again after a minute or so, which ends a build whose end was never told", async () => {
+    const { replica, lab } = await followed();
+    const phantom = begin(replica, "phantom");
+    begin(replica, "runs");
+    await lab.runs("a", 2);
+    const { history } = replica.behaviour;
+    history.splice(history.indexOf(phantom), 1);
+    for (let check = 0; check < 8; check++) await lab.nextCheck();
+    expect(replica.listings).toBe(1);
+    await lab.nextCheck();
+    await lab.runs("a", 1);
+    expect(replica.listings).toBe(2);
+  });
+
+  test("is not listed again where nothing is counted", async () => {
+    const { replica, lab } = await followed();
+    for (let check = 0; check < 30; check++) await lab.nextCheck();
+    expect(replica.listings).toBe(1);
+  });
+
+  test("is listed at once where a build of ours is overdue, and counts as long as it is in there", async () => {
+    const { replica, lab } = await followed();
+    const end = lab.fleet.buildStarted("a", "ours");
+    const ours = begin(replica, "ours");
+    await lab.becomes("a", ({ unconfirmedBuilds }) => unconfirmedBuilds === 0);
+    end();
+    for (let check = 0; check < 6; check++) await lab.nextCheck();
+    await expect.poll(() => replica.listings, SOON).toBe(2);
+    expect(lab.fleet.replica("a")?.runningBuilds).toBe(1);
+    complete(replica, ours);
+    await lab.runs("a", 0);
+  });
+
+  test("is not changed by a record that is deleted while its build runs", async () => {
+    const { replica, lab } = await followed();
+    begin(replica, "runs");
+    replica.tell({ type: "DELETED", record: { Ref: "runs" } });
+    begin(replica, "marks the end");
+    await lab.runs("a", 2);
   });
 });

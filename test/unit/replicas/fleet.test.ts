@@ -145,8 +145,22 @@ describe("a ready replica", () => {
     await lab.reaches("a", "ready");
     lab.fleet.reportDraining("a", "it sent GOAWAY");
     replica.kill();
-    lab.clock.advance(0);
-    await lab.reaches("a", "ejected");
+    await lab.nextCheck();
+    expect(lab.fleet.replica("a")?.state.t).toBe("draining");
+    await lab.nextCheck();
+    expect(lab.fleet.replica("a")?.state.t).toBe("ejected");
+  });
+
+  test("that drains has as many chances as one that does not", async () => {
+    const replica = await startReplica();
+    const lab = startFleet([endpoint("a", replica)]);
+    await lab.fleet.ready();
+    lab.fleet.drain("a");
+    replica.behaviour.health = "NOT_SERVING";
+    await lab.nextCheck();
+    expect(lab.fleet.replica("a")?.state.t).toBe("draining");
+    await lab.nextCheck();
+    expect(lab.fleet.replica("a")).toMatchObject({ state: { t: "ejected" }, isDrainedByOperator: true });
   });
 
   test("says again what it can do every minute, without being out meanwhile", async () => {
@@ -198,7 +212,9 @@ describe("what discovery says", () => {
     expect(lab.fleet.replicas()).toMatchObject([{ id: "a", state: { t: "gone" }, runningBuilds: 1 }]);
     expect(lab.fleet.describe()).toBe("no replica is known");
     release();
-    expect(lab.fleet.replicas()).toEqual([]);
+    expect(lab.fleet.replicas()).toMatchObject([{ id: "a", runningBuilds: 0 }]);
+    lab.clock.advance(5_000);
+    await expect.poll(() => lab.fleet.replicas()).toEqual([]);
     expect(lab.clock.delaysMs).toEqual([]);
   });
 

@@ -9,8 +9,16 @@ function openLoad() {
   const heard = { changes: 0 };
   const load = new ReplicaLoad(clock, () => heard.changes++);
   load.historyAsked();
-  load.historyOpened();
+  relist(load);
+  heard.changes = 0;
   return { clock, load, heard };
+}
+
+/** The daemon lists these builds, and no others. */
+function relist(load: ReplicaLoad, ...refs: string[]): void {
+  const listing = load.listingBegins();
+  for (const ref of refs) load.listed(ref, 1);
+  load.listingEnds(listing);
 }
 
 describe("builds that run", () => {
@@ -51,17 +59,23 @@ describe("builds that run", () => {
     expect(clock.delaysMs).toEqual([]);
   });
 
-  test("but for 30 s at most", () => {
+  test("is overdue after 30 s, and runs on until a listing is without it", () => {
     const { clock, load } = openLoad();
     const end = load.buildStarted("ours");
     load.listed("ours", 1);
     end();
-    clock.advance(30_000);
+    clock.advance(29_999);
+    expect(load.hasOverdue).toBe(false);
+    clock.advance(1);
+    expect(load).toMatchObject({ hasOverdue: true, running: 1 });
+    relist(load, "ours");
+    expect(load).toMatchObject({ hasOverdue: false, running: 1 });
+    relist(load);
     expect(load.running).toBe(0);
     expect(clock.delaysMs).toEqual([]);
   });
 
-  test("a build whose start history tells after it has ended for us counts no longer than that either", () => {
+  test("a build whose start history tells after it has ended for us is overdue no later than that either", () => {
     const { clock, load } = openLoad();
     load.buildStarted("ours")();
     expect(load.running).toBe(0);
@@ -69,7 +83,7 @@ describe("builds that run", () => {
     load.listed("ours", 1);
     expect(load.running).toBe(1);
     clock.advance(29_000);
-    expect(load.running).toBe(0);
+    expect(load.hasOverdue).toBe(true);
   });
 
   test("a start that is told after its end changes nothing", () => {
@@ -100,7 +114,14 @@ describe("builds that run", () => {
     clock.advance(60_000);
     expect(load.running).toBe(1);
     end();
-    clock.advance(30_000);
+    expect(load.running).toBe(0);
+  });
+
+  test("an end that is told again without its time does not make an earlier start count", () => {
+    const { load } = openLoad();
+    load.ended("quick", 100);
+    load.ended("quick", 0);
+    load.listed("quick", 100);
     expect(load.running).toBe(0);
   });
 
@@ -173,11 +194,11 @@ describe("a history that is lost", () => {
     clock.advance(9_999);
     expect(load.running).toBe(2);
     load.historyAsked();
-    load.historyOpened();
+    const listing = load.listingBegins();
     load.listed("still runs", 1);
     load.listed("began meanwhile", 2);
     expect(load.running).toBe(3);
-    clock.advance(1_000);
+    load.listingEnds(listing);
     expect(load.running).toBe(2);
     clock.advance(60_000);
     expect(load.running).toBe(2);
@@ -194,18 +215,6 @@ describe("a history that is lost", () => {
     expect(clock.delaysMs).toEqual([]);
   });
 
-  test("does not keep a build of ours that ended meanwhile for ever", () => {
-    const { clock, load } = openLoad();
-    const end = load.buildStarted("ours");
-    load.listed("ours", 1);
-    load.historyLost();
-    end();
-    load.historyOpened();
-    load.listed("ours", 1);
-    clock.advance(30_000);
-    expect(load.running).toBe(0);
-  });
-
   test("of another daemon is forgotten with its ends, and nothing is left to wait for", () => {
     const { clock, load } = openLoad();
     const end = load.buildStarted("ours");
@@ -219,6 +228,58 @@ describe("a history that is lost", () => {
     expect(load.running).toBe(2);
     end();
     expect(load.running).toBe(1);
+  });
+});
+
+describe("a listing", () => {
+  test("ends a build whose end was never told, and keeps one that begins meanwhile", () => {
+    const { load } = openLoad();
+    load.listed("phantom", 1);
+    load.listed("runs", 1);
+    const listing = load.listingBegins();
+    load.listed("begins meanwhile", 2);
+    load.listed("runs", 1);
+    load.listingEnds(listing);
+    expect(load.running).toBe(2);
+    load.ended("begins meanwhile", 2);
+    load.ended("runs", 1);
+    expect(load.running).toBe(0);
+  });
+
+  test("does not bring back a build that ends meanwhile", () => {
+    const { load } = openLoad();
+    load.listed("ends meanwhile", 1);
+    const listing = load.listingBegins();
+    load.ended("ends meanwhile", 1);
+    load.listed("ends meanwhile", 1);
+    load.listingEnds(listing);
+    expect(load.running).toBe(0);
+  });
+});
+
+describe("the load is known", () => {
+  test("once all that runs has been listed, until the history is lost", () => {
+    const heard: boolean[] = [];
+    const load: ReplicaLoad = new ReplicaLoad(new FakeClock(), () => heard.push(load.isKnown));
+    expect(load.isKnown).toBe(false);
+    load.historyAsked();
+    const listing = load.listingBegins();
+    expect(load.isKnown).toBe(false);
+    load.listingEnds(listing);
+    expect(load.isKnown).toBe(true);
+    load.historyLost();
+    expect(load.isKnown).toBe(false);
+    load.listingEnds(load.listingBegins());
+    expect(load.isKnown).toBe(false);
+    expect(heard).toEqual([true, false]);
+  });
+
+  test("where there is no history, and not where another daemon is", () => {
+    const load = new ReplicaLoad(new FakeClock(), () => {});
+    load.historyMissing();
+    expect(load.isKnown).toBe(true);
+    load.forgetHistory();
+    expect(load.isKnown).toBe(false);
   });
 });
 
@@ -242,7 +303,7 @@ test("whatever happens in whatever order, counts are never negative and all is o
   const event = fc.oneof(
     fc.record({ t: fc.constantFrom("place", "listed", "ended"), ref }),
     fc.record({ t: fc.constant("end"), at: fc.nat(20) }),
-    fc.record({ t: fc.constantFrom("ask", "open", "lost", "forget") }),
+    fc.record({ t: fc.constantFrom("ask", "list", "listed all", "lost", "forget", "missing") }),
     fc.record({ t: fc.constant("wait"), ms: fc.constantFrom(1, 999, 1_000, 10_000, 30_000) }),
   );
   fc.assert(
@@ -252,6 +313,7 @@ test("whatever happens in whatever order, counts are never negative and all is o
       const ends: (() => void)[] = [];
       const placed: string[] = [];
       let createdAtMs = 0;
+      let listing = load.listingBegins();
       for (const step of events) {
         if ("ref" in step && step.t === "place") {
           placed.push(step.ref);
@@ -261,7 +323,9 @@ test("whatever happens in whatever order, counts are never negative and all is o
         else if ("at" in step) ends[step.at]?.();
         else if ("ms" in step) clock.advance(step.ms);
         else if (step.t === "ask") load.historyAsked();
-        else if (step.t === "open") load.historyOpened();
+        else if (step.t === "list") listing = load.listingBegins();
+        else if (step.t === "listed all") load.listingEnds(listing);
+        else if (step.t === "missing") load.historyMissing();
         else if (step.t === "lost") load.historyLost();
         else load.forgetHistory();
         expect(load.unconfirmed).toBeGreaterThanOrEqual(0);
