@@ -70,7 +70,7 @@ export function drainRoutes(pools: readonly DrainPool[], { clock, token }: Drain
     const owners = choosePools(pools, poolName).filter((pool) => pool.fleet.replica(id) || gone.get(pool)!.has(id));
     if (owners.length > 1) {
       const names = owners.map(({ name }) => name).join(", ");
-      throw new RequestFault(409, `in several pools: ${names} (say which with pool=…)`);
+      throw new RequestFault(409, `in several pools: ${names} (name one of them: pool)`);
     }
     if (!owners[0]) throw new RequestFault(404, "no such replica");
     return owners[0];

@@ -34,8 +34,8 @@ function takesBuilds({ hasRoom, queued, queueBuilds }: PoolReadiness): boolean {
 function describeUnusual(pool: PoolReadiness): string | undefined {
   const { hasRoom, queued, queueBuilds } = pool;
   if (hasRoom) return undefined;
-  if (queueBuilds === 0) return "no replica has room, and no build may wait (queue.builds is 0)";
+  if (queueBuilds === 0) return "no replica takes a build now, and none may wait (queue.builds is 0)";
   return takesBuilds(pool)
-    ? `no replica has room, builds wait: ${queued} in the queue`
+    ? `no replica takes a build now, builds wait: ${queued} in the queue`
     : `queue full: ${queued} builds waiting (queue.builds)`;
 }

@@ -45,10 +45,13 @@ test("/healthz is 200 whatever readiness says", async () => {
 });
 
 test("/readyz says what is unusual though builds are taken", async () => {
-  const { ask } = await serveProbes(() => ({ t: "ready", note: "no replica has room, builds wait: 3 in the queue" }));
+  const { ask } = await serveProbes(() => ({
+    t: "ready",
+    note: "no replica takes a build now, builds wait: 3 in the queue",
+  }));
   expect(await ask("/readyz")).toMatchObject({
     status: 200,
-    body: "no replica has room, builds wait: 3 in the queue\n",
+    body: "no replica takes a build now, builds wait: 3 in the queue\n",
   });
 });
 

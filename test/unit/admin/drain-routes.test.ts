@@ -178,7 +178,7 @@ describe("GET /drain/<replica>", () => {
     const { ask } = await serve({ pools: [pool("amd64", "a"), pool("arm64", "a"), pool("other", "b")] });
     expect(await ask("/drain/a")).toEqual({
       status: 409,
-      body: { error: "in several pools: amd64, arm64 (say which with pool=…)" },
+      body: { error: "in several pools: amd64, arm64 (name one of them: pool)" },
     });
     expect((await ask("/drain/a?pool=arm64")).body.pool).toBe("arm64");
     expect((await ask("/drain/b")).body.pool).toBe("other");

@@ -7,18 +7,18 @@ const FULL = { name: "full", hasRoom: false, queued: 10, queueBuilds: 10 };
 
 test.each([
   [[FREE], { t: "ready" }],
-  [[WAITING], { t: "ready", note: "no replica has room, builds wait: 3 in the queue" }],
+  [[WAITING], { t: "ready", note: "no replica takes a build now, builds wait: 3 in the queue" }],
   [[FULL], { t: "not_ready", reason: "queue full: 10 builds waiting (queue.builds)" }],
   [
     [{ ...FULL, queued: 0, queueBuilds: 0 }],
-    { t: "not_ready", reason: "no replica has room, and no build may wait (queue.builds is 0)" },
+    { t: "not_ready", reason: "no replica takes a build now, and none may wait (queue.builds is 0)" },
   ],
   [
     [FREE, { ...FULL, queued: 0, queueBuilds: 0 }],
-    { t: "ready", note: "full: no replica has room, and no build may wait (queue.builds is 0)" },
+    { t: "ready", note: "full: no replica takes a build now, and none may wait (queue.builds is 0)" },
   ],
   [[{ ...FULL, hasRoom: true }], { t: "ready" }],
-  [[FREE, WAITING], { t: "ready", note: "waiting: no replica has room, builds wait: 3 in the queue" }],
+  [[FREE, WAITING], { t: "ready", note: "waiting: no replica takes a build now, builds wait: 3 in the queue" }],
   [[FREE, FULL], { t: "ready", note: "full: queue full: 10 builds waiting (queue.builds)" }],
   [
     [FULL, { ...FULL, name: "too" }],

@@ -189,7 +189,7 @@ test("a replica of several pools is drained in the one that is named", async () 
   const { admin, flags } = await gateway({ pools });
   expect(await runProgram(["drain", "a", ...flags])).toMatchObject({
     status: 1,
-    err: `buildkit-gateway: ${admin}: in several pools: amd64, arm64 (say which with pool=…)\n`,
+    err: `buildkit-gateway: ${admin}: in several pools: amd64, arm64 (name one of them: pool)\n`,
   });
   expect((await runProgram(["drain", "a", "--pool", "arm64", ...flags])).status).toBe(0);
   expect([amd64, arm64].map((fleet) => fleet.replica("a")!.state.t)).toEqual(["ready", "draining"]);
