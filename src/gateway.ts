@@ -3,6 +3,7 @@ import { AdminToken } from "./admin/admin-token.ts";
 import { drainRoutes } from "./admin/drain-routes.ts";
 import { explainRoute } from "./admin/explain-route.ts";
 import { loadRoute } from "./admin/load-route.ts";
+import { BuildMetrics } from "./admin/metrics.ts";
 import { probeRoutes } from "./admin/probes.ts";
 import { readinessOf } from "./admin/readiness.ts";
 import type { AdminRoutes } from "./admin/routes.ts";
@@ -15,9 +16,10 @@ import { readTlsFiles } from "./base/tls-files.ts";
 import { type PoolConfig, poolsOf } from "./config/pools.ts";
 import type { Config } from "./config/schema.ts";
 import { FACADE_PATHS } from "./control/facade.ts";
-import type { DownstreamLimits } from "./dataplane/downstream-connection.ts";
 import type { OnReadDoor } from "./dataplane/onread-door.ts";
 import { type PoolChoice, Switch } from "./dataplane/switch.ts";
+import { downstreamLimits } from "./downstream-limits.ts";
+import { Callers } from "./identity/callers.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import { CombinedDiscovery } from "./replicas/discovery/combined.ts";
 import type { Discovery } from "./replicas/discovery/discovery.ts";
@@ -56,19 +58,24 @@ export interface GatewayParts {
 export async function startGateway(config: Config, log: Logger, parts: GatewayParts = {}): Promise<Gateway> {
   const { clock = systemClock, onReadDoor } = parts;
   const { tls, limits } = config;
-  const pools = makePools(config, clock, log, parts);
+  const metrics = new BuildMetrics(config.metrics.repositories);
+  const pools = makePools(config, clock, log, metrics, parts);
   const dataplane = new Switch({
     clock,
     log,
-    limits: downstreamLimits(config),
+    limits: downstreamLimits(limits),
     maxConnections: limits.connections,
     tlsMode: tls.mode,
     tls: tls.mode === "off" ? undefined : readTlsFiles("tls", { clientCa: tls.clientCa, cert: tls.cert, key: tls.key }),
     ...(onReadDoor && { onReadDoor }),
     facadePaths: FACADE_PATHS,
+    callers: new Callers({ trust: config.identity.trust }),
   });
   let isDraining = false;
-  const admin = new AdminServer({ routes: adminRoutes(config, clock, pools, dataplane, () => isDraining), log });
+  const admin = new AdminServer({
+    routes: adminRoutes(config, clock, pools, dataplane, metrics, () => isDraining),
+    log,
+  });
   const stop = async (): Promise<void> => {
     isDraining = true;
     dataplane.stop();
@@ -84,11 +91,7 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
       async drain(delayMs) {
         isDraining = true;
         for (const { pool } of pools) pool.drain();
-        await elapsed(clock, delayMs);
-        const overdue = new AbortController();
-        const cancel = clock.after(config.drain.grace, () => overdue.abort());
-        await dataplane.drain(overdue.signal);
-        cancel();
+        await dataplane.goAway(delayMs, config.drain.grace);
       },
       stop,
     };
@@ -98,17 +101,12 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
   }
 }
 
-function elapsed(clock: Clock, durationMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    clock.after(durationMs, resolve);
-  });
-}
-
 function adminRoutes(
   { admin, queue }: Config,
   clock: Clock,
   reachable: readonly ReachablePool[],
   dataplane: Switch,
+  metrics: BuildMetrics,
   isDraining: () => boolean,
 ): AdminRoutes {
   const pools = reachable.map(({ pool }) => pool);
@@ -130,6 +128,7 @@ function adminRoutes(
   const token = admin.tokenFile === undefined ? undefined : new AdminToken(admin.tokenFile);
   return {
     ...probeRoutes(readiness),
+    ...metrics.routes(),
     ...loadRoute(pools),
     ...drainRoutes(pools.map(drainable), { clock, token }),
     ...explainRoute(pools),
@@ -160,7 +159,13 @@ interface ReachablePool extends Pick<PoolConfig, "listen" | "servernames"> {
   readonly pool: Pool;
 }
 
-function makePools(config: Config, clock: Clock, log: Logger, { wrapPlacer }: GatewayParts): ReachablePool[] {
+function makePools(
+  config: Config,
+  clock: Clock,
+  log: Logger,
+  metrics: BuildMetrics,
+  { wrapPlacer }: GatewayParts,
+): ReachablePool[] {
   const { replicaTls, health, affinity, placement, queue } = config;
   const material = replicaTls.enabled
     ? readTlsFiles(
@@ -192,6 +197,8 @@ function makePools(config: Config, clock: Clock, log: Logger, { wrapPlacer }: Ga
         weightOf: weightOf(queue.weights),
       },
       progress: queue.progress,
+      onBuildEnded: ({ caller, reason = "none", ...build }) =>
+        metrics.ended({ ...build, pool: pool.name, reason, repository: caller.repository }),
       ...(wrapPlacer && { wrapPlacer }),
     }),
   }));
@@ -219,22 +226,4 @@ function makeDiscovery({ replicas, replicasDns }: PoolConfig, clock: Clock, log:
     discoveries.push(new DnsDiscovery({ name, ...(port !== undefined && { port }), clock, log }));
   }
   return new CombinedDiscovery(discoveries);
-}
-
-function downstreamLimits({ limits }: Config): DownstreamLimits {
-  const shared = {
-    controlFramesPerSecond: limits.controlFramesPerSecond,
-    resetsPerSecond: limits.resetsPerSecond,
-    streams: limits.streams === 0 ? Number.POSITIVE_INFINITY : limits.streams,
-    backlogBytes: limits.backlogBytes,
-  };
-  return {
-    client: { ...shared, headerListBytes: limits.headerListBytes },
-    replica: { ...shared, headerListBytes: limits.replicaHeaderListBytes },
-    solveBytes: limits.solveBytes,
-    heldBytes: limits.heldBytes,
-    heldStreams: limits.heldStreams,
-    connectTimeoutMs: limits.connectTimeout,
-    handshakeTimeoutMs: limits.handshakeTimeout,
-  };
 }

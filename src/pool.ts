@@ -4,6 +4,7 @@ import type { Logger } from "./base/log.ts";
 import type { TlsMaterial } from "./base/tls-material.ts";
 import { Facade } from "./control/facade.ts";
 import type { SwitchPool } from "./dataplane/switch.ts";
+import { describeCaller, UNKNOWN_CALLER } from "./identity/caller.ts";
 import type { Discovery } from "./replicas/discovery/discovery.ts";
 import { Fleet } from "./replicas/fleet.ts";
 import { acceptsBuilds, type Replica } from "./replicas/replica.ts";
@@ -15,6 +16,7 @@ import type { Explanation } from "./routing/explanation.ts";
 import type { Placer } from "./routing/placer.ts";
 import { QueuedPlacer } from "./routing/queued-placer.ts";
 import type { PlacerOptions } from "./routing/queued-placer-options.ts";
+import type { BuildEnd } from "./routing/running-build.ts";
 import { WarmMemory } from "./routing/warm-memory.ts";
 
 /** What a pool is made from. */
@@ -34,6 +36,8 @@ export interface PoolOptions {
   readonly memory: { readonly lifetimeMs: number; readonly maxKeys: number };
   readonly placement: PlacerOptions;
   readonly progress: ProgressMode;
+  /** A build that is not internal has ended, or will not run. */
+  readonly onBuildEnded?: (build: BuildEnd) => void;
   /** Replaces the placement; what it would have been is given to it. */
   readonly wrapPlacer?: (usual: Placer, fleet: Fleet) => Placer;
 }
@@ -91,7 +95,8 @@ export class Pool {
       options: options.placement,
     });
     fleet.onBuildEnded((replicaId, { attrs, imageNames, isSuccess, ageMs }) => {
-      const key = isSuccess && affinityKey({ attrs, imageNames, sharedKey: undefined }, keySources);
+      const key =
+        isSuccess && affinityKey({ attrs, imageNames, caller: UNKNOWN_CALLER, sharedKey: undefined }, keySources);
       if (key) remember(key, replicaId, ageMs);
     });
     const facade = new Facade({
@@ -118,12 +123,17 @@ export class Pool {
       log,
       keySources,
       progress: options.progress,
+      onBuildEnded: (build) => {
+        const { caller, replicaId: replica, ...told } = build;
+        log.info({ ...told, replica, ...describeCaller(caller) }, "build ended");
+        options.onBuildEnded?.(build);
+      },
     });
     this.fleet = fleet;
     this.placer = placer;
     this.#facade = facade;
     this.side = {
-      groups,
+      router: groups,
       log,
       replicaTls: options.replicaTls,
       joinFacade: (duplex) => facade.inject(duplex),

@@ -1,3 +1,4 @@
+import { UNKNOWN_CALLER } from "../identity/caller.ts";
 import { affinityKey, type KeySource } from "../routing/affinity-key.ts";
 import type { Explanation } from "../routing/explanation.ts";
 import type { Placement } from "../routing/placement.ts";
@@ -64,7 +65,7 @@ function keyOf({ repo, directory, image, key }: GivenBuild, sources: readonly Ke
   if (repo !== undefined) attrs.set(directory === undefined ? "context" : "vcs:source", repo);
   if (directory !== undefined) attrs.set("vcs:localdir:context", directory);
   const imageNames = image === undefined ? [] : [image];
-  return affinityKey({ attrs, imageNames, sharedKey: undefined }, sources);
+  return affinityKey({ attrs, imageNames, caller: UNKNOWN_CALLER, sharedKey: undefined }, sources);
 }
 
 /** Keys are shown and logged: a remote with a token in it must not pass for one. */

@@ -25,6 +25,11 @@ export function listenAddresses() {
   return list(listenAddress(), { label: ADDRESS_LABEL, writeItem: formatAddress }, identities);
 }
 
+/** Where to connect to. */
+export function upstreamAddress() {
+  return value(ADDRESS_LABEL, readReplicaAddress, formatAddress);
+}
+
 /** Where a helper port listens, `host:port` without a scheme; `off` opens none. */
 export function adminAddress() {
   const label = "host:port, unix:///path or off";

@@ -31,6 +31,22 @@ export const SETTING_FLAGS: readonly SettingFlag[] = [
   { flag: "--load-factor", path: "placement.loadFactor", placeholder: "NUMBER" },
 ];
 
+/** The flags of `sidecar`, in the order of its help. */
+export const SIDECAR_FLAGS: readonly SettingFlag[] = [
+  { flag: "--listen", path: "listen", placeholder: "ADDRESS" },
+  { flag: "--upstream", path: "upstream", placeholder: "ADDRESS" },
+  { flag: "--upstream-ca", path: "upstreamTls.ca", placeholder: "FILE" },
+  { flag: "--upstream-cert", path: "upstreamTls.cert", placeholder: "FILE" },
+  { flag: "--upstream-key", path: "upstreamTls.key", placeholder: "FILE" },
+  { flag: "--upstream-servername", path: "upstreamTls.servername", placeholder: "NAME" },
+  { flag: "--identity", path: "identity.claims", placeholder: "NAME=TEXT" },
+  { flag: "--identity-file", path: "identity.file", placeholder: "FILE" },
+  { flag: "--admin", path: "admin.listen", placeholder: "HOST:PORT" },
+  { flag: "--log-level", path: "log.level", placeholder: "LEVEL" },
+  { flag: "--grace", path: "drain.grace", placeholder: "DURATION" },
+  { flag: "--drain-delay", path: "drain.delay", placeholder: "DURATION" },
+];
+
 /** Names the configuration file. */
 export const CONFIG_FLAG = "--config";
 

@@ -1,5 +1,5 @@
 import type { z } from "zod";
-import { type KnownFlag, readArguments } from "./arguments.ts";
+import { readArguments } from "./arguments.ts";
 import { suggestion } from "./closest.ts";
 import { type ConfigFile, NO_CONFIG_FILE, type ReadFile, readConfigFile } from "./config-file.ts";
 import { readEnvironment } from "./environment.ts";
@@ -7,7 +7,8 @@ import { CONFIG_FLAG, CONFIG_VARIABLE } from "./flags.ts";
 import { formatPath, type Problem } from "./problem.ts";
 import { RENAMED_SETTINGS } from "./renamed.ts";
 import { type Config, configSchema } from "./schema.ts";
-import { leadsTo, SETTINGS } from "./settings.ts";
+import { leadsTo, SETTINGS, type Setting, SIDECAR_SETTINGS } from "./settings.ts";
+import { type SidecarConfig, sidecarSchema } from "./sidecar-schema.ts";
 import { isGiven } from "./structure.ts";
 
 /** Where a configuration comes from. */
@@ -19,57 +20,66 @@ export interface ConfigSources {
 }
 
 /** A configuration, or everything that is wrong with it. */
-export type LoadResult =
-  | { readonly t: "loaded"; readonly config: Config }
+export type LoadResult<T = Config> =
+  | { readonly t: "loaded"; readonly config: T }
   | { readonly t: "invalid"; readonly problems: readonly Problem[] };
 
-const FLAGS: readonly KnownFlag[] = [
-  { flag: CONFIG_FLAG, isRepeatable: false },
-  ...SETTINGS.flatMap(({ flag, isList }) => (flag === undefined ? [] : [{ flag, isRepeatable: isList }])),
-];
+/** Read the configuration of `serve`. A flag wins over a variable, a variable over the file, the file over the default. */
+export function loadConfig(sources: ConfigSources): LoadResult {
+  return load(sources, configSchema, SETTINGS, (tree) => {
+    if (isGiven(tree.replicas) || isGiven(tree.replicasDns) || isGiven(tree.pools)) return undefined;
+    return `no replica given: use --replica tcp://host:port, --replicas-dns name:port or ${CONFIG_FLAG} gateway.yaml`;
+  });
+}
 
-const VARIABLES: ReadonlySet<string> = new Set([
-  CONFIG_VARIABLE,
-  ...SETTINGS.flatMap(({ variable }) => variable ?? []),
-]);
+/** Read the configuration of `sidecar`, as {@link loadConfig} does. */
+export function loadSidecarConfig(sources: ConfigSources): LoadResult<SidecarConfig> {
+  return load(sources, sidecarSchema, SIDECAR_SETTINGS, () => undefined);
+}
 
-/** Read the configuration. A flag wins over a variable, a variable over the file, the file over the default. */
-export function loadConfig({ argv, env, readFile }: ConfigSources): LoadResult {
-  const flags = readArguments(argv, FLAGS);
-  const environment = readEnvironment(env, VARIABLES);
+/** `whatIsMissing` is asked about what was given, once all of it could be read. */
+function load<S extends z.ZodType>(
+  { argv, env, readFile }: ConfigSources,
+  schema: S,
+  settings: readonly Setting[],
+  whatIsMissing: (tree: Readonly<Record<string, unknown>>) => string | undefined,
+): LoadResult<z.output<S>> {
+  const flags = readArguments(argv, [
+    { flag: CONFIG_FLAG, isRepeatable: false },
+    ...settings.flatMap(({ flag, isList }) => (flag === undefined ? [] : [{ flag, isRepeatable: isList }])),
+  ]);
+  const variables = new Set([CONFIG_VARIABLE, ...settings.flatMap(({ variable }) => variable ?? [])]);
+  const environment = readEnvironment(env, variables);
   const flagPath = flags.values.get(CONFIG_FLAG)?.[0];
   const filePath = flagPath ?? environment.values.get(CONFIG_VARIABLE);
   const file = filePath
     ? readConfigFile(filePath, flagPath === undefined ? CONFIG_VARIABLE : CONFIG_FLAG, readFile)
     : NO_CONFIG_FILE;
 
-  const { tree, origins } = overlay(file, flags.values, environment.values);
-  const parsed = configSchema.safeParse(tree);
+  const { tree, origins } = overlay(settings, file, flags.values, environment.values);
+  const parsed = schema.safeParse(tree);
   const problems = [...flags.problems, ...environment.problems, ...file.problems];
   if (!parsed.success) {
-    const locate = (path: readonly PropertyKey[]) => origins.get(nearestSetting(path)) ?? file.locate(path);
-    problems.push(...parsed.error.issues.flatMap((issue) => describeIssue(issue, locate)));
+    const locate = (path: readonly PropertyKey[]) => origins.get(nearestSetting(settings, path)) ?? file.locate(path);
+    problems.push(...parsed.error.issues.flatMap((issue) => describeIssue(issue, settings, locate)));
   }
-  // What could not be read may well have named the replicas.
+  // What could not be read may well have named what is missing.
   const isAllRead = flags.problems.length + environment.problems.length + file.problems.length === 0;
-  if (isAllRead && !isGiven(tree.replicas) && !isGiven(tree.replicasDns) && !isGiven(tree.pools)) {
-    problems.push({
-      subject: "",
-      message: `no replica given: use --replica tcp://host:port, --replicas-dns name:port or ${CONFIG_FLAG} gateway.yaml`,
-    });
-  }
+  const missing = isAllRead ? whatIsMissing(tree) : undefined;
+  if (missing !== undefined) problems.push({ subject: "", message: missing });
   return parsed.success && problems.length === 0 ? { t: "loaded", config: parsed.data } : { t: "invalid", problems };
 }
 
 /** The file's tree with variables and flags laid over it, and which of them set what. */
 function overlay(
+  settings: readonly Setting[],
   file: ConfigFile,
   flags: ReadonlyMap<string, readonly string[]>,
   variables: ReadonlyMap<string, string>,
 ): { tree: Record<string, unknown>; origins: Map<string, string> } {
   const tree = { ...file.tree };
   const origins = new Map<string, string>();
-  for (const { path, keys, flag, variable, isList } of SETTINGS) {
+  for (const { path, keys, flag, variable, isList } of settings) {
     const flagValues = flag === undefined ? undefined : flags.get(flag);
     const origin = flagValues === undefined ? variable : flag;
     const text = flagValues === undefined ? variables.get(variable ?? "") : flagValues.join(",");
@@ -95,13 +105,14 @@ function setAt(tree: Record<string, unknown>, keys: readonly string[], text: str
 }
 
 /** The path of the setting that a path leads into, or the path itself. */
-function nearestSetting(path: readonly PropertyKey[]): string {
+function nearestSetting(settings: readonly Setting[], path: readonly PropertyKey[]): string {
   const full = formatPath(path);
-  return SETTINGS.find((setting) => full === setting.path || full.startsWith(`${setting.path}[`))?.path ?? full;
+  return settings.find((setting) => full === setting.path || full.startsWith(`${setting.path}[`))?.path ?? full;
 }
 
 function describeIssue(
   issue: z.core.$ZodIssue,
+  settings: readonly Setting[],
   locate: (path: readonly PropertyKey[]) => string | undefined,
 ): Problem[] {
   const at = (path: readonly PropertyKey[], message: string): Problem => ({
@@ -110,7 +121,7 @@ function describeIssue(
     message,
   });
   if (issue.code === "unrecognized_keys") {
-    const siblings = siblingKeys(issue.path);
+    const siblings = siblingKeys(settings, issue.path);
     return issue.keys.map((key) => {
       const renamed = RENAMED_SETTINGS.get(formatPath([...issue.path, key]));
       const hint = renamed === undefined ? suggestion(key, siblings) : ` (it is ${renamed} now)`;
@@ -121,6 +132,6 @@ function describeIssue(
 }
 
 /** The keys that a section may have. */
-function siblingKeys(section: readonly PropertyKey[]): Set<string> {
-  return new Set(SETTINGS.filter((setting) => leadsTo(setting, section)).map(({ keys }) => keys[section.length]!));
+function siblingKeys(settings: readonly Setting[], section: readonly PropertyKey[]): Set<string> {
+  return new Set(settings.filter((setting) => leadsTo(setting, section)).map(({ keys }) => keys[section.length]!));
 }

@@ -3,7 +3,7 @@ import { choice, count, duration, fraction } from "./value-types.ts";
 import { weightList } from "./weight-values.ts";
 
 /** Where the key of a build's cache locality can come from. */
-export const AFFINITY_SOURCES = ["repository", "repository-root", "image", "sharedkey"] as const;
+export const AFFINITY_SOURCES = ["repository", "repository-root", "image", "identity", "sharedkey"] as const;
 
 /** What a waiting build's user is shown. */
 export const PROGRESS_MODES = ["queued", "always", "off"] as const;
@@ -13,12 +13,13 @@ const DAY_MS = 86_400_000;
 /** `affinity`: what makes builds land where their cache is. */
 export const affinitySchema = section({
   keys: list(choice(AFFINITY_SOURCES), { label: AFFINITY_SOURCES.join(", "), writeItem: String }, (source) => [source])
-    .default(["repository", "image", "sharedkey"])
+    .default(["repository", "image", "identity", "sharedkey"])
     .describe(
       "What names the cache that builds share, in order: the first that a build carries is its key. `repository` is " +
         "the git repository with the context's directory in it; `repository-root` is the repository alone: choose it " +
         "where the directories of a repository share most of their steps. `image` is the image name without tag and " +
-        "digest, `sharedkey` is what buildx derives from the local directory. With an empty list, every build goes to " +
+        "digest, `identity` is who builds (`identity`): the repository of the job, else the client's certificate, else " +
+        "what its pod is one of; `sharedkey` is what buildx derives from the local directory. With an empty list, every build goes to " +
         "the least loaded replica.",
     ),
   patience: duration()

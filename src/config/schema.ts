@@ -1,14 +1,17 @@
 import type { z } from "zod";
 import { type Address, formatAddress } from "../base/address.ts";
-import { LOG_LEVELS } from "../base/log.ts";
 import { adminAddress, dnsNameList, listenAddresses, replicaList } from "./address-values.ts";
+import { drainSchema } from "./drain-schema.ts";
+import { identitySchema } from "./identity-schema.ts";
 import { limitsSchema } from "./limits-schema.ts";
+import { logSchema } from "./log-schema.ts";
+import { metricsSchema } from "./metrics-schema.ts";
 import { platformList } from "./platform-values.ts";
 import { type ConfiguredPools, poolsSchema } from "./pools-schema.ts";
 import { affinitySchema, placementSchema, queueSchema } from "./scheduling-schema.ts";
 import { isGiven, section } from "./structure.ts";
 import { replicaTlsSchema, tlsSchema } from "./tls-schema.ts";
-import { choice, count, duration, word } from "./value-types.ts";
+import { count, duration, word } from "./value-types.ts";
 
 const DEFAULT_LISTEN: Address = { t: "tcp", host: "0.0.0.0", port: 1234 };
 
@@ -57,7 +60,7 @@ export const configSchema = section(
       listen: adminAddress()
         .default({ t: "tcp", host: "127.0.0.1", port: 6060 })
         .describe(
-          "Where `/healthz`, `/readyz`, `/load`, `/drain` and `/explain` are served. A kubelet's probes need " +
+          "Where `/healthz`, `/readyz`, `/metrics`, `/load`, `/drain` and `/explain` are served. A kubelet's probes need " +
             "`0.0.0.0:6060`. A unix socket is for its owner alone, who may also drain replicas.",
         ),
       tokenFile: word("file")
@@ -67,25 +70,10 @@ export const configSchema = section(
             "Read again when it changes. Absent: nothing can be changed over TCP.",
         ),
     }),
-    log: section({
-      level: choice(LOG_LEVELS)
-        .default("info")
-        .describe("Least severe event that is logged, as JSON on standard error."),
-    }),
-    drain: section({
-      delay: duration()
-        .default(5_000)
-        .describe(
-          "How long new connections are still accepted after SIGTERM, while `/readyz` already fails. Choose the time " +
-            "that load balancers and endpoints need to notice.",
-        ),
-      grace: duration()
-        .default(3_600_000)
-        .describe(
-          "How long running builds may go on after SIGTERM and `drain.delay`. Keep both together under the pod's " +
-            "`terminationGracePeriodSeconds`, or Kubernetes kills them first.",
-        ),
-    }),
+    log: logSchema,
+    drain: drainSchema,
+    identity: identitySchema,
+    metrics: metricsSchema,
     affinity: affinitySchema,
     placement: placementSchema,
     queue: queueSchema,
@@ -102,8 +90,9 @@ export const configSchema = section(
     }
   },
 )
-  .superRefine(({ listen, pools, tls }, context) => {
+  .superRefine(({ listen, pools, tls, identity }, context) => {
     const fault = (path: PropertyKey[], message: string) => context.addIssue({ code: "custom", message, path });
+    if (identity.trust.length > 0 && tls.clientCa === undefined) fault(["identity", "trust"], "needs tls.clientCa");
     for (const [name, { servernames }] of Object.entries(pools)) {
       if (servernames.length > 0 && tls.mode === "off") fault(["pools", name, "servernames"], "need tls");
     }

@@ -1,6 +1,7 @@
 import { z } from "zod";
-import { SETTING_FLAGS } from "./flags.ts";
+import { SETTING_FLAGS, type SettingFlag, SIDECAR_FLAGS } from "./flags.ts";
 import { configSchema } from "./schema.ts";
+import { sidecarSchema } from "./sidecar-schema.ts";
 import { type ValueType, valueTypes } from "./value-types.ts";
 
 /** Every environment variable that the gateway reads begins with this. */
@@ -30,18 +31,21 @@ export interface Setting {
   readonly description: string;
 }
 
-/** All settings, in the schema's order. */
-export const SETTINGS: readonly Setting[] = collect(configSchema, []);
+/** All settings of `serve`, in the schema's order. */
+export const SETTINGS: readonly Setting[] = collect(configSchema, [], SETTING_FLAGS);
+
+/** All settings of `sidecar`. */
+export const SIDECAR_SETTINGS: readonly Setting[] = collect(sidecarSchema, [], SIDECAR_FLAGS);
 
 /** Whether a path leads to a setting, or to a part on the way to it. */
 export function leadsTo({ keys }: Setting, path: readonly PropertyKey[]): boolean {
   return path.every((key, index) => keys[index] === key || keys[index] === ANY_NAME);
 }
 
-function collect(schema: z.core.$ZodType, keys: readonly string[]): Setting[] {
+function collect(schema: z.core.$ZodType, keys: readonly string[], flags: readonly SettingFlag[]): Setting[] {
   const { shape, leaf } = unwrap(schema);
-  if (leaf) return [describeLeaf(schema, leaf, keys)];
-  return Object.entries(shape).flatMap(([key, child]) => collect(child, [...keys, key]));
+  if (leaf) return [describeLeaf(schema, leaf, keys, flags)];
+  return Object.entries(shape).flatMap(([key, child]) => collect(child, [...keys, key], flags));
 }
 
 /** What a schema is under its wrappers: a leaf with its type, or a section with its shape. */
@@ -58,7 +62,12 @@ function unwrap(schema: z.core.$ZodType): { shape: z.core.$ZodShape; leaf: Value
   throw new Error(`the schema has a part that is neither a section nor a value: ${schema._zod.def.type}`);
 }
 
-function describeLeaf(schema: z.core.$ZodType, type: ValueType, keys: readonly string[]): Setting {
+function describeLeaf(
+  schema: z.core.$ZodType,
+  type: ValueType,
+  keys: readonly string[],
+  flags: readonly SettingFlag[],
+): Setting {
   const path = keys.join(".");
   const { description = "", defaultText } = z.globalRegistry.get(schema) ?? {};
   const ownDefault = schema instanceof z.ZodDefault ? type.write(schema.def.defaultValue) : undefined;
@@ -66,7 +75,7 @@ function describeLeaf(schema: z.core.$ZodType, type: ValueType, keys: readonly s
     path,
     keys,
     variable: keys.includes(ANY_NAME) ? undefined : variableName(keys),
-    flag: SETTING_FLAGS.find((known) => known.path === path)?.flag,
+    flag: flags.find((known) => known.path === path)?.flag,
     typeLabel: type.label,
     isList: type.isList,
     defaultText: typeof defaultText === "string" ? defaultText : ownDefault ? `\`${ownDefault}\`` : undefined,

@@ -30,31 +30,42 @@ export const tlsSchema = section(
   },
 ).transform((tls) => ({ ...tls, mode: tls.mode ?? defaultMode(tls) }));
 
-/** `replicaTls`: how to speak to replicas. On when anything of it is given. */
-export const replicaTlsSchema = section(
-  {
-    enabled: flag().optional().meta({
-      description: "Speak TLS to the replicas. `true` with nothing else trusts the system's authorities.",
-      defaultText: "`true` when any other `replicaTls` key is given",
-    }),
-    ca: word("file").optional().meta({
-      description: "Authorities that may sign a replica's certificate, PEM.",
-      defaultText: "the system's",
-    }),
-    cert: word("file").optional().describe("Certificate chain shown to replicas that ask for one, PEM, leaf first."),
-    key: word("file").optional().describe("Private key of `replicaTls.cert`, PEM."),
-    servername: word("host name").optional().meta({
-      description: "Name that every replica's certificate must carry.",
-      defaultText: "each address's host",
-    }),
-  },
-  (replicaTls, report) => {
-    checkPair(replicaTls, "replicaTls", report);
-  },
-).transform((replicaTls) => ({
-  ...replicaTls,
-  enabled: replicaTls.enabled ?? Object.values(replicaTls).some((given) => given !== undefined),
-}));
+/** How to speak to a peer that we connect to, in the section `name`. On when anything of it is given. */
+export function tlsClientSchema(name: string, peer: string) {
+  return section(
+    {
+      enabled: flag()
+        .optional()
+        .meta({
+          description: `Speak TLS to ${peer}. \`true\` with nothing else trusts the system's authorities.`,
+          defaultText: `\`true\` when any other \`${name}\` key is given`,
+        }),
+      ca: word("file")
+        .optional()
+        .meta({
+          description: `Authorities that may sign the certificate of ${peer}, PEM.`,
+          defaultText: "the system's",
+        }),
+      cert: word("file").optional().describe(`Certificate chain shown to ${peer} when asked for one, PEM, leaf first.`),
+      key: word("file").optional().describe(`Private key of \`${name}.cert\`, PEM.`),
+      servername: word("host name")
+        .optional()
+        .meta({
+          description: `Name that the certificate of ${peer} must carry.`,
+          defaultText: "the host of the address",
+        }),
+    },
+    (keys, report) => {
+      checkPair(keys, name, report);
+    },
+  ).transform((keys) => ({
+    ...keys,
+    enabled: keys.enabled ?? Object.values(keys).some((given) => given !== undefined),
+  }));
+}
+
+/** `replicaTls`: how to speak to replicas. */
+export const replicaTlsSchema = tlsClientSchema("replicaTls", "every replica");
 
 function checkPair(keys: Readonly<Record<string, unknown>>, name: string, report: ReportFault): void {
   if (keys.cert !== undefined && keys.key === undefined) report("cert", `needs ${name}.key`);

@@ -1,41 +1,21 @@
-import type { Cancel, Clock } from "../base/clock.ts";
-import { GatewayError } from "../base/errors.ts";
+import type { Cancel } from "../base/clock.ts";
+import { type ErrorKind, GatewayError } from "../base/errors.ts";
 import { frameMessage } from "../buildkit/grpc-message.ts";
 import { ErrorCode } from "../http2/errors.ts";
 import { errorTrailers, okTrailers, responseHeaders } from "../http2/grpc-status.ts";
 import type { HeaderField } from "../http2/header-field.ts";
-import type { RoutedCall, RoutedClient } from "../routing/routed-call.ts";
+import type { Caller } from "../identity/caller.ts";
+import type { CallOutcome, RoutedCall } from "../routing/routed-call.ts";
 import { BRIDGE_RETURN, type RpcKind } from "../routing/rpc-table.ts";
-import { HeldBody, type HeldTotals } from "./held-body.ts";
+import type { CallOptions, CallOwner } from "./call-options.ts";
+import { HeldBody } from "./held-body.ts";
 import { isSuccess, statusHeaders, trailersOf } from "./response-fields.ts";
 import { DropPreface, DropSettingsAck, sessionPreface, TunnelFilter } from "./session-tunnel.ts";
 import type { Stream, StreamReceiver } from "./stream.ts";
 import { UpstreamSide } from "./upstream-side.ts";
 
-/** What a call is made of. */
-export interface CallOptions {
-  readonly kind: RpcKind;
-  readonly path: string;
-  readonly arrival: number;
-  readonly stream: Stream;
-  /** The request's header list, sent on unchanged. */
-  readonly fields: readonly HeaderField[];
-  readonly held: HeldTotals;
-  readonly owner: CallOwner;
-}
-
-/** Who a call belongs to: its client's connection. */
-export interface CallOwner extends RoutedClient {
-  readonly clock: Clock;
-  /** Send the call to a replica, connecting where that is needed. */
-  releaseCall(call: Call, replicaId: string): void;
-  /** More of a held body has come, or its end. May throw GatewayError, which answers the call. */
-  heldDataCame(call: Call): void;
-  /** Its replica's connection is gone while the call was open. */
-  callLost(call: Call, error: Error): void;
-  /** It is over. Called once. */
-  callClosed(call: Call): void;
-}
+/** What of the gateway's own errors is more than a refusal. */
+const OUTCOME_BY_KIND: Partial<Record<ErrorKind, CallOutcome>> = { cancelled: "cancelled", upstream_lost: "lost" };
 
 /** Life of a call. */
 type CallState =
@@ -63,7 +43,9 @@ export class Call implements RoutedCall, StreamReceiver {
   isRouted = false;
   /** The replica it was joined to; empty before. */
   replicaId = "";
-  hasSucceeded = false;
+  readonly #sentFields: readonly HeaderField[];
+  #outcome: CallOutcome | undefined;
+  #caller: Caller | undefined;
   #state: CallState;
   /** Stops what runs while the call is held. */
   #cancelHold: Cancel | undefined;
@@ -73,13 +55,14 @@ export class Call implements RoutedCall, StreamReceiver {
   #filterDown: TunnelFilter | undefined;
 
   constructor(options: CallOptions) {
-    const { kind, path, owner, arrival, stream, fields } = options;
+    const { kind, path, owner, arrival, stream, fields, sentFields } = options;
     this.kind = kind;
     this.path = path;
     this.client = owner;
     this.arrival = arrival;
     this.stream = stream;
     this.fields = fields;
+    this.#sentFields = sentFields;
     this.#state = { t: "held", body: new HeldBody(options.held), isEnded: false };
     stream.receiver = this;
   }
@@ -87,6 +70,15 @@ export class Call implements RoutedCall, StreamReceiver {
   /** The body so far, while the call is held. */
   get heldBody(): HeldBody | undefined {
     return this.#state.t === "held" ? this.#state.body : undefined;
+  }
+
+  get outcome(): CallOutcome | undefined {
+    return this.#outcome;
+  }
+
+  get caller(): Caller {
+    this.#caller ??= this.client.callerOf(this.fields);
+    return this.#caller;
   }
 
   /** The client has ended its direction before the call was joined. */
@@ -120,7 +112,7 @@ export class Call implements RoutedCall, StreamReceiver {
     this.#state = { t: "joined", upstream };
     this.replicaId = replicaId;
     upstream.receiver = new UpstreamSide(this, upstream);
-    upstream.sendHeaders(this.fields, state.isEnded && body.length === 0);
+    upstream.sendHeaders(this.#sentFields, state.isEnded && body.length === 0);
     if (this.#hasBegunSession) {
       this.#filterUp = new TunnelFilter(new DropSettingsAck());
       this.#filterDown = new TunnelFilter(new DropPreface());
@@ -133,6 +125,7 @@ export class Call implements RoutedCall, StreamReceiver {
   }
 
   fail(error: GatewayError, isAlone: boolean): void {
+    this.#outcome ??= OUTCOME_BY_KIND[error.kind] ?? "refused";
     if (isAlone) this.#respond(errorTrailers(error));
     else if (this.kind === "status" || this.kind === "session") this.finish();
     else if (this.path === BRIDGE_RETURN) this.answer(Buffer.alloc(0));
@@ -232,7 +225,7 @@ export class Call implements RoutedCall, StreamReceiver {
 
   /** A header list of the replica's. */
   headersDown(fields: readonly HeaderField[], isEndOfStream: boolean): void {
-    this.hasSucceeded = isEndOfStream && isSuccess(fields);
+    if (isEndOfStream) this.#outcome ??= isSuccess(fields) ? "succeeded" : "failed";
     if (!this.stream.hasSentHeaders || fields[0]?.name !== ":status") this.stream.sendHeaders(fields, isEndOfStream);
     // Where the gateway has begun the response, the replica's own beginning is not news, only its end.
     else if (isEndOfStream) this.stream.sendHeaders(trailersOf(fields), true);
@@ -255,6 +248,7 @@ export class Call implements RoutedCall, StreamReceiver {
   }
 
   reset(code: number): void {
+    this.#outcome ??= "cancelled";
     if (this.#state.t === "joined") this.#state.upstream.reset(code);
   }
 
@@ -264,6 +258,7 @@ export class Call implements RoutedCall, StreamReceiver {
 
   /** The replica ended the stream with RST_STREAM. */
   upstreamReset(code: number): void {
+    this.#outcome ??= "failed";
     // NO_ERROR follows a whole answer, some of which may still wait for the client's window (RFC 9113 §8.1).
     if (code === ErrorCode.NO_ERROR) this.stream.resetWhenSent(code);
     else this.stream.reset(code);

@@ -3,44 +3,50 @@ import { GatewayError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { ErrorCode } from "../http2/errors.ts";
 import { type HeaderField, headerValue } from "../http2/header-field.ts";
-import type { BuildGroups } from "../routing/build-groups.ts";
+import type { Caller } from "../identity/caller.ts";
+import type { ClientConnection } from "../identity/callers.ts";
+import { CLAIM_HEADER } from "../identity/claim.ts";
 import type { ConnectOutcome } from "../routing/routed-call.ts";
+import type { Router } from "../routing/router.ts";
 import { rpcKind } from "../routing/rpc-table.ts";
-import { Call, type CallOwner } from "./call.ts";
+import { Call } from "./call.ts";
+import type { CallOwner } from "./call-options.ts";
+import { ClientUpstreams, type ClientUpstreamsOptions, FACADE_ID } from "./client-upstreams.ts";
 import type { ConnectionHandler, ConnectionLimits, RequestHandler } from "./connection-options.ts";
-import type { Dialed } from "./dialer.ts";
 import { FrameConnection } from "./frame-connection.ts";
 import type { HeldTotals } from "./held-body.ts";
 import { keepPatient } from "./held-patience.ts";
 import type { FirstBytes } from "./listener.ts";
 import { LostCalls } from "./lost-calls.ts";
 import { notGrpc, refuse, refusedWith } from "./refusal.ts";
+import { RequestFields } from "./request-fields.ts";
 import { readSolve, readStatus } from "./request-reader.ts";
 import type { Stream } from "./stream.ts";
 import type { Transport } from "./transport.ts";
-import type { TurnFlusher } from "./turn-flusher.ts";
-import { UpstreamConnection } from "./upstream-connection.ts";
-
-/** The in-process upstream that answers for the whole fleet. Not a name that discovery may give. */
-const FACADE_ID = "(facade)";
 
 /** What connections of clients need of the rest of the gateway. */
-export interface DownstreamServices {
-  readonly groups: BuildGroups;
+export interface DownstreamServices
+  extends Omit<ClientUpstreamsOptions, "limits" | "connectTimeoutMs" | "onUnreachable"> {
+  readonly router: Router;
   readonly clock: Clock;
   readonly log: Logger;
-  readonly flusher: TurnFlusher;
   /** Full paths of the methods the façade answers. */
   readonly facadePaths: ReadonlySet<string>;
-  /** Begin to connect to a replica; `undefined` where there is none of that name any more. */
-  readonly dialReplica: (replicaId: string) => Dialed | undefined;
-  /** Join one more in-process connection to the façade. */
-  readonly dialFacade: () => Dialed;
   /** What some replica answered to LLBBridge/Ping. */
   readonly cachedPong: () => Buffer | undefined;
-  readonly onReplicaGoingAway: (replicaId: string, reason: string) => void;
-  readonly onReplicaLost: (replicaId: string, reason: string) => void;
   readonly limits: DownstreamLimits;
+  /** What we say of every client to the replicas, as a claim's header; empty: nothing. */
+  readonly claim: () => string;
+  /** Who a client is; `claim` is what its call says of that. */
+  readonly identify: (client: ClientConnection, claim: string | undefined) => Caller;
+}
+
+/** What was found out of a client before its first frame. */
+export interface ClientFacts {
+  /** Its address, for logs. */
+  readonly peer: string;
+  /** The names of the certificate that it has shown. */
+  readonly certificateNames: readonly string[];
 }
 
 /** Bounds of one client's connection and of those it opens. */
@@ -59,33 +65,40 @@ export interface DownstreamLimits {
 let arrivals = 0;
 
 /** One client's connection: takes its calls, and gives each to whom the router says. */
-export class DownstreamConnection implements CallOwner, ConnectionHandler, RequestHandler {
+export class DownstreamConnection implements CallOwner, ClientConnection, ConnectionHandler, RequestHandler {
   readonly host: string;
+  readonly certificateNames: readonly string[];
   readonly clock: Clock;
   readonly #services: DownstreamServices;
   readonly #frames: FrameConnection;
-  /** Those that take new calls, by replica. */
-  readonly #upstreams = new Map<string, UpstreamConnection>();
-  /** All that are open, going away or not. */
-  readonly #openUpstreams = new Set<UpstreamConnection>();
+  readonly #upstreams: ClientUpstreams;
   readonly #calls = new Set<Call>();
   readonly #held: HeldTotals;
   readonly #lost: LostCalls;
+  readonly #requestFields = new RequestFields();
   readonly #log: Logger;
   readonly #onEnded: () => void;
   readonly #cancelHandshake: Cancel;
   #lastActiveMs: number;
-  #isEnded = false;
 
-  constructor(transport: Transport, services: DownstreamServices, peer: string, onEnded: () => void) {
-    const { clock, limits, log, groups } = services;
+  constructor(transport: Transport, services: DownstreamServices, client: ClientFacts, onEnded: () => void) {
+    const { peer, certificateNames } = client;
+    const { clock, limits, log, router } = services;
     this.host = peer.replace(/:\d+$/, "");
+    this.certificateNames = certificateNames;
     this.clock = clock;
     this.#services = services;
     this.#log = log.child({ client: peer });
     this.#onEnded = onEnded;
     this.#held = { bytes: 0, calls: 0, maxBytes: limits.heldBytes };
-    this.#lost = new LostCalls(groups);
+    this.#lost = new LostCalls(router);
+    this.#upstreams = new ClientUpstreams({
+      ...services,
+      log: this.#log,
+      limits: limits.replica,
+      connectTimeoutMs: limits.connectTimeoutMs,
+      onUnreachable: (call, error) => this.#lost.add(call, error),
+    });
     this.#frames = new FrameConnection({ transport, clock, log, limits: limits.client, handler: this, requests: this });
     this.#cancelHandshake = clock.after(limits.handshakeTimeoutMs, () => {
       this.#frames.close(ErrorCode.SETTINGS_TIMEOUT, "no HTTP/2 SETTINGS in time (limits.handshakeTimeout)");
@@ -104,10 +117,9 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
     return this.#calls.size > 0 ? 0 : this.#services.clock.nowMs() - this.#lastActiveMs;
   }
 
-  /** Whether a call of its has been open on this replica, of the pool that `groups` belongs to, less than `withinMs` ago. */
-  uses(groups: BuildGroups, replicaId: string, withinMs: number): boolean {
-    if (this.#services.groups !== groups) return false;
-    return [...this.#openUpstreams].some((upstream) => upstream.replicaId === replicaId && upstream.idleMs < withinMs);
+  /** Whether a call of its has been open on this replica, of the pool that `router` belongs to, less than `withinMs` ago. */
+  uses(router: Router, replicaId: string, withinMs: number): boolean {
+    return this.#services.router === router && this.#upstreams.uses(replicaId, withinMs);
   }
 
   /** Say goodbye and close; open calls are answered first, or their users would read of a lost connection. */
@@ -125,12 +137,10 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
   streamClosed(): void {}
 
   ended(cause: Error): void {
-    this.#isEnded = true;
     this.#cancelHandshake();
     this.#log.debug({ reason: cause.message }, "client connection ended");
-    for (const upstream of [...this.#openUpstreams]) upstream.close();
-    this.#upstreams.clear();
-    this.#services.groups.clientGone(this);
+    this.#upstreams.close();
+    this.#services.router.clientGone(this);
     this.#onEnded();
   }
 
@@ -154,6 +164,7 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
       arrival: arrivals++,
       stream,
       fields,
+      sentFields: this.#requestFields.sentOn(fields, this.#services.claim()),
       held: this.#held,
     });
     this.#calls.add(call);
@@ -170,34 +181,41 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
   }
 
   #route(call: Call): void {
-    const { groups, clock, cachedPong } = this.#services;
+    const { router, clock, cachedPong } = this.#services;
+    if (router.straightTo !== undefined) {
+      call.isRouted = true;
+      this.releaseCall(call, router.straightTo);
+    } else this.#routeByKind(call, router);
+    keepPatient(call, clock, cachedPong);
+  }
+
+  #routeByKind(call: Call, router: Router): void {
     const { fields } = call;
     switch (call.kind) {
       case "facade":
         this.releaseCall(call, FACADE_ID);
         break;
       case "solve":
-        groups.solveArriving(this);
+        router.solveArriving(this);
         break;
       case "status":
         break;
       case "session": {
         const buildSession = headerValue(fields, "x-docker-expose-session-uuid");
-        if (buildSession === undefined) groups.openOther(call);
-        else groups.openSession(call, buildSession, headerValue(fields, "x-docker-expose-session-sharedkey"));
+        if (buildSession === undefined) router.openOther(call);
+        else router.openSession(call, buildSession, headerValue(fields, "x-docker-expose-session-sharedkey"));
         break;
       }
       case "bridge": {
         const buildRef = headerValue(fields, "buildkit-controlapi-buildid");
-        if (buildRef === undefined) groups.openOther(call);
-        else groups.openBridge(call, buildRef);
+        if (buildRef === undefined) router.openOther(call);
+        else router.openBridge(call, buildRef);
         break;
       }
       case "other":
-        groups.openOther(call);
+        router.openOther(call);
         break;
     }
-    keepPatient(call, clock, cachedPong);
   }
 
   /** More of a call's body: a Solve or Status may now be readable. */
@@ -205,93 +223,48 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
     // buildkitd ends a Session when its client has ended it, also one that no build has used.
     if (call.kind === "session" && call.isHeldEnded) call.finish();
     if (call.isRouted) return;
-    const { groups, limits } = this.#services;
+    const { router, limits } = this.#services;
     if (call.kind === "solve") {
       const solve = readSolve(call, limits.solveBytes);
       if (!solve) return;
       call.isRouted = true;
-      groups.solveArrived(this);
-      groups.openSolve(call, solve);
+      router.solveArrived(this);
+      router.openSolve(call, solve);
     } else if (call.kind === "status") {
       const buildRef = readStatus(call);
       if (buildRef === undefined) return;
       call.isRouted = true;
-      groups.openStatus(call, buildRef);
+      router.openStatus(call, buildRef);
     }
   }
 
   callLost(call: Call, error: Error): void {
-    const text = `replica ${call.replicaId} went away: ${error.message}`;
+    const text = `${this.#services.upstreamNoun} ${call.replicaId} went away: ${error.message}`;
     this.#lost.add(call, new GatewayError("upstream_lost", text, { cause: error }));
   }
 
+  callerOf(fields: readonly HeaderField[]): Caller {
+    return this.#services.identify(this, headerValue(fields, CLAIM_HEADER));
+  }
+
   callClosed(call: Call): void {
-    const { groups, clock } = this.#services;
+    const { router, clock } = this.#services;
     this.#calls.delete(call);
     this.#lastActiveMs = clock.nowMs();
-    if (call.kind === "solve" && !call.isRouted) groups.solveArrived(this);
-    groups.closed(call);
+    if (call.kind === "solve" && !call.isRouted) router.solveArrived(this);
+    router.closed(call);
   }
 
   isConnected(replicaId: string): boolean {
-    return this.#upstreams.get(replicaId)?.isReady === true;
+    return this.#upstreams.isConnected(replicaId);
   }
 
   connect(replicaId: string): Promise<ConnectOutcome> {
-    return this.#upstream(replicaId)?.connected ?? Promise.resolve({ t: "failed", reason: "no longer discovered" });
-  }
-
-  /** The connection that takes new calls for a replica. */
-  #upstream(replicaId: string): UpstreamConnection | undefined {
-    const current = this.#upstreams.get(replicaId);
-    if (current) return current;
-    const { dialReplica, dialFacade } = this.#services;
-    const dialed = this.#isEnded ? undefined : replicaId === FACADE_ID ? dialFacade() : dialReplica(replicaId);
-    if (!dialed) return undefined;
-    const upstream: UpstreamConnection = new UpstreamConnection({
-      replicaId,
-      dialed,
-      clock: this.#services.clock,
-      log: this.#log,
-      flusher: this.#services.flusher,
-      limits: this.#services.limits.replica,
-      connectTimeoutMs: this.#services.limits.connectTimeoutMs,
-      onGoingAway: (reason) => {
-        this.#forget(replicaId, upstream);
-        if (replicaId !== FACADE_ID) this.#services.onReplicaGoingAway(replicaId, reason);
-      },
-      onEnded: (cause, isExpected) => {
-        this.#forget(replicaId, upstream);
-        this.#openUpstreams.delete(upstream);
-        if (!isExpected && replicaId !== FACADE_ID) this.#services.onReplicaLost(replicaId, cause.message);
-      },
-    });
-    this.#upstreams.set(replicaId, upstream);
-    this.#openUpstreams.add(upstream);
-    return upstream;
-  }
-
-  #forget(replicaId: string, upstream: UpstreamConnection): void {
-    if (this.#upstreams.get(replicaId) === upstream) this.#upstreams.delete(replicaId);
+    return this.#upstreams.connect(replicaId);
   }
 
   releaseCall(call: Call, replicaId: string): void {
-    const upstream = this.#upstream(replicaId);
-    if (upstream?.isReady) {
-      call.join(upstream.openStream(), replicaId);
-      return;
-    }
-    this.connect(replicaId).then((outcome) => {
-      if (!call.heldBody) return;
-      const ready = this.#upstreams.get(replicaId);
-      if (outcome.t === "connected" && ready?.isReady) {
-        call.join(ready.openStream(), replicaId);
-        return;
-      }
-      const reason = outcome.t === "failed" ? outcome.reason : "connection closed";
-      if (replicaId !== FACADE_ID) this.#services.onReplicaLost(replicaId, reason);
-      this.#lost.add(call, new GatewayError("upstream_lost", `replica ${replicaId} cannot be reached: ${reason}`));
-    });
+    this.#upstreams.release(call, replicaId);
   }
 }
 

@@ -7,6 +7,7 @@ import { GatewayError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { removeStaleSocket } from "../base/stale-socket.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
+import { certificateNames } from "../identity/certificate-names.ts";
 import { helloKind, REFUSALS } from "./client-hello.ts";
 import { type OnReadDoor, RUNTIME_DOOR } from "./onread-door.ts";
 import type { ReadBuffer, ReadBufferPool } from "./read-buffers.ts";
@@ -26,6 +27,8 @@ export interface AcceptedClient {
   readonly peer: string;
   /** The name that its TLS hello asked for. */
   readonly servername?: string;
+  /** The names of the certificate that it has shown, which an authority of ours has signed; none where it has shown none. */
+  readonly certificateNames: readonly string[];
   /** Bytes that were read to find out what the client speaks; they come before what the transport reads. */
   readonly first: FirstBytes | undefined;
   /** It is not to be served, and this is why. */
@@ -158,7 +161,14 @@ export class Listener {
       const reader = new ReusedBufferReader(buffers);
       const transport = new Transport(socket, flusher, onReadDoor.install(socket, reader) ? reader : undefined);
       const { servername } = socket;
-      onClient({ transport, peer: peerName(socket), first: undefined, ...(servername && { servername }) });
+      const certificate = socket.getPeerX509Certificate();
+      onClient({
+        transport,
+        peer: peerName(socket),
+        first: undefined,
+        certificateNames: certificate ? certificateNames(certificate) : [],
+        ...(servername && { servername }),
+      });
     });
     // OpenSSL's own message is several lines with addresses in them; its reason is what people can read.
     server.on("tlsClientError", (err: Error & { code?: string; reason?: string }, socket) => {
@@ -190,7 +200,7 @@ export class Listener {
       const first = undecided.reader ? { bytes, start, end, lease } : undefined;
       if (!first) socket.unshift(bytes);
       const refusal = tlsMode === "required" && { refusal: new GatewayError("unauthenticated", TLS_REQUIRED) };
-      this.#options.onClient({ transport, peer: peerName(socket), first, ...refusal });
+      this.#options.onClient({ transport, peer: peerName(socket), first, certificateNames: [], ...refusal });
       return;
     }
     this.#refuse(undecided, REFUSALS[kind]);

@@ -1,5 +1,5 @@
 import type { GatewayError } from "../base/errors.ts";
-import type { BuildGroups } from "../routing/build-groups.ts";
+import type { Router } from "../routing/router.ts";
 import type { Call } from "./call.ts";
 
 /** What ends first decides what a user reads: the Solve; then what else may carry the error. */
@@ -10,11 +10,11 @@ const ANSWER_ORDER = ["solve", "bridge", "other", "facade", "status", "session"]
  * are told one by one, in no order; they are answered together, Solve first.
  */
 export class LostCalls {
-  readonly #groups: BuildGroups;
+  readonly #router: Router;
   #lost: { readonly call: Call; readonly error: GatewayError }[] = [];
 
-  constructor(groups: BuildGroups) {
-    this.#groups = groups;
+  constructor(router: Router) {
+    this.#router = router;
   }
 
   /** Answer `call` with `error` at the end of this turn, in its place among the others. */
@@ -29,7 +29,7 @@ export class LostCalls {
     // A Status that was read on its own, as of an old build, must not look as if it had ended well.
     const isAlone = !lost.some(({ call }) => call.kind === "solve" || call.kind === "bridge");
     for (const { call, error } of lost.sort((a, b) => turn(a.call) - turn(b.call))) {
-      if (call.kind === "solve") this.#groups.buildLost(call, error);
+      if (call.kind === "solve") this.#router.buildLost(call, error);
       call.fail(error, isAlone);
     }
   }
@@ -37,7 +37,7 @@ export class LostCalls {
   /** Answer open calls in the same order, all alike, because their client's connection is being closed. */
   answerAll(calls: Iterable<Call>, error: GatewayError): void {
     for (const call of [...calls].sort((a, b) => turn(a) - turn(b))) {
-      if (call.kind === "solve") this.#groups.buildLost(call, error);
+      if (call.kind === "solve") this.#router.buildLost(call, error);
       call.fail(error, false);
     }
   }

@@ -5,7 +5,8 @@ import type { Clock } from "../base/clock.ts";
 import { GatewayError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
-import type { BuildGroups } from "../routing/build-groups.ts";
+import type { Callers } from "../identity/callers.ts";
+import type { Router } from "../routing/router.ts";
 import { type Dialed, dial } from "./dialer.ts";
 import { DownstreamConnection, type DownstreamLimits, type DownstreamServices } from "./downstream-connection.ts";
 import { type AcceptedClient, Listener, type TlsMode } from "./listener.ts";
@@ -22,7 +23,7 @@ const DRAIN_CHECK_MS = 250;
 
 /** Where the calls of a client may go: one fleet, and the façade that speaks for it. */
 export interface SwitchPool {
-  readonly groups: BuildGroups;
+  readonly router: Router;
   readonly log: Logger;
   /** TLS to the replicas; absent: cleartext. */
   readonly replicaTls: TlsMaterial | undefined;
@@ -49,6 +50,13 @@ export interface SwitchOptions {
   /** How accepted sockets are read. Default: as fast as the runtime allows. */
   readonly onReadDoor?: OnReadDoor;
   readonly facadePaths: ReadonlySet<string>;
+  readonly callers: Callers;
+  /** What we say of every client to the replicas, as a claim's header. Default: nothing. */
+  readonly claim?: () => string;
+  /** How long it is tried again to connect for a call that can go nowhere else. Default 0: once. */
+  readonly redialMs?: number;
+  /** What to call a replica in messages to people. Default `replica`. */
+  readonly upstreamNoun?: string;
 }
 
 /** The data plane as a whole: listeners, and the connections of clients. */
@@ -93,7 +101,7 @@ export class Switch {
     return !isFull;
   }
 
-  #serve({ transport, peer, first, servername, ...client }: AcceptedClient, choose: PoolChoice): void {
+  #serve({ transport, first, servername, ...client }: AcceptedClient, choose: PoolChoice): void {
     const { clock, log, limits } = this.#options;
     const pool = client.refusal ?? choose(servername);
     const onEnded = (): void => {
@@ -110,7 +118,7 @@ export class Switch {
             refusal: pool,
             onEnded,
           })
-        : new DownstreamConnection(transport, this.#servicesOf(pool), peer, onEnded);
+        : new DownstreamConnection(transport, this.#servicesOf(pool), client, onEnded);
     this.#connections.add(connection);
     connection.start(first);
   }
@@ -118,6 +126,7 @@ export class Switch {
   #servicesOf(pool: SwitchPool): DownstreamServices {
     const known = this.#services.get(pool);
     if (known) return known;
+    const { callers, claim = () => "", redialMs = 0, upstreamNoun = "replica" } = this.#options;
     const services: DownstreamServices = {
       ...this.#options,
       ...pool,
@@ -127,6 +136,10 @@ export class Switch {
         return address && dial(address, pool.replicaTls, this.#buffers);
       },
       dialFacade: () => inProcess(pool.joinFacade),
+      claim,
+      redialMs,
+      upstreamNoun,
+      identify: (client, claim) => callers.identify(client, claim),
     };
     this.#services.set(pool, services);
     return services;
@@ -140,30 +153,37 @@ export class Switch {
   /** Whether a client that is in the middle of something, or was a moment ago, is connected to this replica. */
   isUsed(pool: SwitchPool, replicaId: string): boolean {
     for (const connection of this.#connections) {
-      if (connection instanceof DownstreamConnection && connection.uses(pool.groups, replicaId, DRAIN_IDLE_MS))
+      if (connection instanceof DownstreamConnection && connection.uses(pool.router, replicaId, DRAIN_IDLE_MS))
         return true;
     }
     return false;
   }
 
   /**
-   * Accept no new connection, send idle clients away, and resolve when all
-   * have gone. A client in the middle of a build is left alone: it may still
-   * need its connection after the Solve has ended (moby/buildkit#4090).
+   * Go on for `delayMs`, then accept no new connection and send idle clients
+   * away; resolves when all have gone, or `graceMs` later. A client in the
+   * middle of a build is left alone: it may still need its connection after the
+   * Solve has ended (moby/buildkit#4090).
    */
-  async drain(signal: AbortSignal): Promise<void> {
-    this.stopAccepting();
+  async goAway(delayMs: number, graceMs: number): Promise<void> {
     // The clock's timers keep no process alive, and with the last client its last socket may go.
     const alive = setInterval(() => {}, DRAIN_CHECK_MS);
-    while (this.#connections.size > 0 && !signal.aborted) {
+    await this.#elapsed(delayMs);
+    this.stopAccepting();
+    const endMs = this.#options.clock.nowMs() + graceMs;
+    while (this.#connections.size > 0 && this.#options.clock.nowMs() < endMs) {
       for (const connection of this.#connections) {
         if (connection.idleMs >= DRAIN_IDLE_MS) connection.close("the gateway is going away");
       }
-      await new Promise<void>((resolve) => {
-        this.#options.clock.after(DRAIN_CHECK_MS, resolve);
-      });
+      await this.#elapsed(DRAIN_CHECK_MS);
     }
     clearInterval(alive);
+  }
+
+  #elapsed(durationMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#options.clock.after(durationMs, resolve);
+    });
   }
 
   /** Close everything now. */

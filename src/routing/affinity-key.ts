@@ -1,7 +1,8 @@
+import { type Caller, callerKey } from "../identity/caller.ts";
 import { parseRepository, type Repository, trimPath } from "./repository.ts";
 
 /** Where a key can come from; their order is configuration. */
-export const KEY_SOURCES = ["repository", "repository-root", "image", "sharedkey"] as const;
+export const KEY_SOURCES = ["repository", "repository-root", "image", "identity", "sharedkey"] as const;
 
 export type KeySource = (typeof KEY_SOURCES)[number];
 
@@ -11,6 +12,8 @@ export interface KeyMaterial {
   readonly attrs: ReadonlyMap<string, string>;
   /** Image names of the exporters, each maybe several, comma-separated. */
   readonly imageNames: readonly string[];
+  /** Who builds. */
+  readonly caller: Caller;
   /** The session's `x-docker-expose-session-sharedkey`, where the session has been seen. */
   readonly sharedKey: string | undefined;
 }
@@ -37,6 +40,7 @@ const KEY_READERS: Readonly<Record<KeySource, (material: KeyMaterial) => string 
   repository: repositoryKey,
   "repository-root": ({ attrs }) => repositoryOf(attrs)?.name,
   image: imageKey,
+  identity: ({ caller }) => callerKey(caller),
   sharedkey: ({ sharedKey }) => (sharedKey ? `shared:${sharedKey}` : undefined),
 };
 

@@ -2,6 +2,7 @@ import type { Cancel, Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { KeySource } from "./affinity-key.ts";
 import type { Placer } from "./placer.ts";
+import type { BuildEnd } from "./running-build.ts";
 
 /** What groups need of the fleet. */
 export interface GroupFleet {
@@ -38,4 +39,6 @@ export interface BuildGroupsOptions {
   /** Where affinity keys come from, in order. */
   readonly keySources: readonly KeySource[];
   readonly progress: ProgressMode;
+  /** A build that is not internal has ended, however, or will not run. */
+  readonly onBuildEnded?: (build: BuildEnd) => void;
 }

@@ -7,14 +7,15 @@ import { BuildKeys } from "./build-keys.ts";
 import { refToken, sessionToken, solveTokens } from "./build-tokens.ts";
 import type { TokenedCall } from "./calls-by-token.ts";
 import { Clients } from "./client-builds.ts";
-import { GroupLoad, type StartBuild } from "./group-load.ts";
+import { GroupLoad } from "./group-load.ts";
 import { GroupMemory } from "./group-memory.ts";
 import { Holding } from "./holding.ts";
 import { describeReason } from "./placement-reason.ts";
 import { reachReplica } from "./reach-replica.ts";
 import type { RoutedCall, RoutedClient } from "./routed-call.ts";
+import type { Router } from "./router.ts";
 import { PRUNE } from "./rpc-table.ts";
-import { buildStarter, fairKey } from "./running-build.ts";
+import { fairKey, RunningBuilds } from "./running-build.ts";
 import { UnclaimedCalls } from "./unclaimed-calls.ts";
 import { WaitingCalls } from "./waiting-calls.ts";
 
@@ -40,7 +41,8 @@ export interface GroupCensus {
  * been read its group is placed, and then all go to the same replica in the
  * order they came.
  */
-export class BuildGroups {
+export class BuildGroups implements Router {
+  readonly straightTo = undefined;
   readonly #options: BuildGroupsOptions;
   readonly #clients = new Clients();
   readonly #groups = new Map<RoutedCall, BuildGroup>();
@@ -50,7 +52,7 @@ export class BuildGroups {
   readonly #keys: BuildKeys;
   /** Groups that are not placed yet, since their Sessions may say what their caches are known by. */
   readonly #awaitingSession = new Map<BuildGroup, Cancel>();
-  readonly #startBuild: StartBuild;
+  readonly #running: RunningBuilds;
 
   constructor(options: BuildGroupsOptions) {
     this.#options = options;
@@ -63,7 +65,7 @@ export class BuildGroups {
       sendAnywhere: (call) => this.openOther(call),
     });
     this.#keys = new BuildKeys(options.keySources);
-    this.#startBuild = buildStarter(options, this.#keys);
+    this.#running = new RunningBuilds(options, this.#keys);
   }
 
   /** A Session. Without a Solve it stays for as long as its client likes, as at buildkitd. */
@@ -81,7 +83,7 @@ export class BuildGroups {
     }
     this.#join(group, [{ call, token }]);
     const { solve } = group.leader ?? {};
-    if (!solve || !this.#keys.needsSession(solve)) this.#stopAwaiting(group);
+    if (!solve || !this.#keys.needsSession(solve, call.caller)) this.#stopAwaiting(group);
     this.#placeIfUnplaced(group);
   }
 
@@ -140,7 +142,7 @@ export class BuildGroups {
     if (!solve.isInternal) early.push(...this.#followGroup(group, call.client));
     this.#join(group, [{ call, token: tokens[0]!, solve }, ...early]);
     if (known) return;
-    if (!solve.isInternal && this.#keys.needsSession(solve)) this.#awaitSession(group);
+    if (!solve.isInternal && this.#keys.needsSession(solve, call.caller)) this.#awaitSession(group);
     else this.#placeIfUnplaced(group);
   }
 
@@ -199,17 +201,18 @@ export class BuildGroups {
   }
 
   /** Find a replica for the group through the connection of its leader's client. */
-  async #place(group: BuildGroup, { call: { client }, solve }: Member): Promise<void> {
+  async #place(group: BuildGroup, { call, solve }: Member): Promise<void> {
     const { placer, fleet, log } = this.#options;
+    const { client } = call;
     try {
-      const key = solve && this.#keys.keyOf(solve);
+      const key = solve && this.#keys.keyOf(solve, call.caller);
       const outcome = await reachReplica(group, {
         placer,
         reportFailure: (id, reason) => fleet.reportFailure(id, reason),
         client,
         purpose: solve === undefined ? "call" : solve.isInternal ? "internal" : "build",
         key,
-        fairKey: fairKey(key, client),
+        fairKey: fairKey(key, call),
         follow: this.#clients.of(client).binding,
       });
       if (outcome.t === "aborted") return;
@@ -219,6 +222,7 @@ export class BuildGroups {
       }
       const { replicaId, reason } = outcome;
       if (solve) log.debug({ buildRef: solve.buildRef, key, replica: replicaId, reason: reason.t }, "build placed");
+      if (reason.t !== "followed") this.#running.placed(call, reason.t);
       this.#placed(group, replicaId, reason.t === "followed" ? undefined : describeReason(reason, key));
     } catch (error) {
       log.error({ err: error }, "placing failed");
@@ -247,7 +251,7 @@ export class BuildGroups {
   /** A call has ended, however. */
   closed(call: RoutedCall): void {
     this.#waiting.remove(call);
-    if (call.path === PRUNE && call.hasSucceeded) this.#options.warmth.pruned(call.replicaId);
+    if (call.path === PRUNE && call.outcome === "succeeded") this.#options.warmth.pruned(call.replicaId);
     const group = this.#groups.get(call);
     if (!group) return;
     this.#groups.delete(call);
@@ -281,7 +285,7 @@ export class BuildGroups {
   }
 
   #newGroup(): BuildGroup {
-    return new BuildGroup(new GroupLoad(this.#startBuild), new Holding(this.#options));
+    return new BuildGroup(new GroupLoad(this.#running), new Holding(this.#options));
   }
 
   /** A group of its own for a call that goes to a known replica. */

@@ -1,4 +1,5 @@
 import type { SolveRequest } from "../buildkit/solve-request.ts";
+import type { Caller } from "../identity/caller.ts";
 import { affinityKey, type KeySource } from "./affinity-key.ts";
 
 /** Sessions whose shared key is remembered. */
@@ -29,18 +30,18 @@ export class BuildKeys {
   }
 
   /** `undefined` where nothing says what the build shares its cache with. */
-  keyOf(solve: SolveRequest): string | undefined {
-    return this.#key(solve, this.#sharedKey(solve));
+  keyOf(solve: SolveRequest, caller: Caller): string | undefined {
+    return this.#key(solve, caller, this.#sharedKey(solve));
   }
 
   /** Whether the key may be what the build's Session says, and that has not come yet. */
-  needsSession(solve: SolveRequest): boolean {
+  needsSession(solve: SolveRequest, caller: Caller): boolean {
     if (solve.buildSession === "" || this.#sharedKey(solve) !== undefined) return false;
-    return this.#key(solve, "?") !== this.#key(solve, undefined);
+    return this.#key(solve, caller, "?") !== this.#key(solve, caller, undefined);
   }
 
-  #key({ attrs, imageNames }: SolveRequest, sharedKey: string | undefined): string | undefined {
-    return affinityKey({ attrs, imageNames, sharedKey }, this.#sources);
+  #key({ attrs, imageNames }: SolveRequest, caller: Caller, sharedKey: string | undefined): string | undefined {
+    return affinityKey({ attrs, imageNames, caller, sharedKey }, this.#sources);
   }
 
   #sharedKey({ buildSession }: SolveRequest): string | undefined {

@@ -1,34 +1,27 @@
-import type { Cancel } from "../base/clock.ts";
 import type { SolveRequest } from "../buildkit/solve-request.ts";
 import type { RoutedCall } from "./routed-call.ts";
-
-/** Counts a build on a replica, until its result is called. */
-export type StartBuild = (replicaId: string, call: RoutedCall, solve: SolveRequest) => Cancel;
-
-/** A build, and the way to take it off its replica's load; absent where it is on none. */
-interface OpenBuild {
-  readonly solve: SolveRequest;
-  readonly end: Cancel | undefined;
-}
+import type { RunningBuilds, TrackedBuild } from "./running-build.ts";
 
 /** Counts the open builds of one group as load of the replica that the group goes to. */
 export class GroupLoad {
-  readonly #startBuild: StartBuild;
-  readonly #builds = new Map<RoutedCall, OpenBuild>();
+  readonly #running: Pick<RunningBuilds, "track">;
+  readonly #builds = new Map<RoutedCall, TrackedBuild>();
   #replicaId: string | undefined;
 
-  constructor(startBuild: StartBuild) {
-    this.#startBuild = startBuild;
+  constructor(running: Pick<RunningBuilds, "track">) {
+    this.#running = running;
   }
 
   /** A build that is not internal has joined the group. */
   add(call: RoutedCall, solve: SolveRequest): void {
-    this.#builds.set(call, { solve, end: this.#start(call, solve) });
+    const build = this.#running.track(call, solve);
+    this.#builds.set(call, build);
+    if (this.#replicaId !== undefined) build.moveTo(this.#replicaId);
   }
 
   /** A call has ended; only builds count. */
   remove(call: RoutedCall): void {
-    this.#builds.get(call)?.end?.();
+    this.#builds.get(call)?.end();
     this.#builds.delete(call);
   }
 
@@ -36,13 +29,6 @@ export class GroupLoad {
   moveTo(replicaId: string | undefined): void {
     if (replicaId === this.#replicaId) return;
     this.#replicaId = replicaId;
-    for (const [call, { solve, end }] of this.#builds) {
-      end?.();
-      this.#builds.set(call, { solve, end: this.#start(call, solve) });
-    }
-  }
-
-  #start(call: RoutedCall, solve: SolveRequest): Cancel | undefined {
-    return this.#replicaId === undefined ? undefined : this.#startBuild(this.#replicaId, call, solve);
+    for (const build of this.#builds.values()) build.moveTo(replicaId);
   }
 }

@@ -1,5 +1,12 @@
 import type { GatewayError } from "../base/errors.ts";
+import type { Caller } from "../identity/caller.ts";
 import type { RpcKind } from "./rpc-table.ts";
+
+/**
+ * How a call has ended: as its replica said (`succeeded`: status 0), because its
+ * client left it, because its replica was lost, or as the gateway said.
+ */
+export type CallOutcome = "succeeded" | "failed" | "cancelled" | "lost" | "refused";
 
 /** One call of a client's, as the router sees it. The data plane moves its bytes. */
 export interface RoutedCall {
@@ -26,8 +33,10 @@ export interface RoutedCall {
   readonly path: string;
   /** The replica that it was sent to; empty before. */
   readonly replicaId: string;
-  /** Its replica has ended it with status 0. */
-  readonly hasSucceeded: boolean;
+  /** `undefined` while it is open. */
+  readonly outcome: CallOutcome | undefined;
+  /** Who makes it. The same at each look. */
+  readonly caller: Caller;
 }
 
 /** One client connection. */

@@ -1,30 +1,122 @@
+import type { Cancel, Clock } from "../base/clock.ts";
+import type { SolveRequest } from "../buildkit/solve-request.ts";
+import { type Caller, callerKey } from "../identity/caller.ts";
 import type { BuildGroupsOptions } from "./build-groups-options.ts";
 import type { BuildKeys } from "./build-keys.ts";
-import type { StartBuild } from "./group-load.ts";
-import type { RoutedClient } from "./routed-call.ts";
+import type { PlacementReason } from "./placement-reason.ts";
+import type { CallOutcome, RoutedCall } from "./routed-call.ts";
 
-/** What hears of running builds. */
-export type RunningBuildOptions = Pick<BuildGroupsOptions, "fleet" | "placer" | "warmth">;
-
-/**
- * Makes builds count: as load of their replica, and as one more of their key.
- * What has succeeded has warmed its replica.
- */
-export function buildStarter({ fleet, placer, warmth }: RunningBuildOptions, keys: BuildKeys): StartBuild {
-  return (replicaId, call, solve) => {
-    const key = keys.keyOf(solve);
-    const endLoad = fleet.buildStarted(replicaId, solve.buildRef);
-    const endTurn = placer.buildStarted(fairKey(key, call.client));
-    return () => {
-      // First: what the end of its load lets go may be of the same key.
-      if (key !== undefined && call.hasSucceeded) warmth.built(key, replicaId);
-      endTurn();
-      endLoad();
-    };
-  };
+/** One build from its Solve to its end. */
+export interface BuildEnd {
+  readonly buildRef: string;
+  readonly caller: Caller;
+  /** What its cache is known by. */
+  readonly key: string | undefined;
+  /** Where it ran; `undefined`: nowhere. */
+  readonly replicaId: string | undefined;
+  /** Why there; `followed`: an earlier build of its client's ran there. */
+  readonly reason: PlacementReason["t"] | "followed" | undefined;
+  /** From its Solve until it was sent to a replica, or given up. */
+  readonly waitedMs: number;
+  /** From there to its end; 0 where it ran nowhere. */
+  readonly ranMs: number;
+  readonly outcome: CallOutcome;
 }
 
-/** Whose turn a build takes in the queue. */
-export function fairKey(key: string | undefined, { host }: RoutedClient): string {
-  return key ?? `client:${host}`;
+/** What hears of running builds. */
+export type RunningBuildsOptions = Pick<BuildGroupsOptions, "fleet" | "placer" | "warmth" | "clock" | "onBuildEnded">;
+
+/** A build that has not ended. */
+export interface TrackedBuild {
+  /** It goes to this replica, or for now to none. */
+  moveTo(replicaId: string | undefined): void;
+  /** It has ended. */
+  end(): void;
+}
+
+/**
+ * Makes builds count: as load of their replica, and as one more of their fair
+ * key. What has succeeded has warmed its replica. Tells of each build's end.
+ */
+export class RunningBuilds {
+  readonly #options: RunningBuildsOptions;
+  readonly #keys: BuildKeys;
+  readonly #reasons = new WeakMap<RoutedCall, PlacementReason["t"]>();
+
+  constructor(options: RunningBuildsOptions, keys: BuildKeys) {
+    this.#options = options;
+    this.#keys = keys;
+  }
+
+  /** A Solve has been placed, for this reason; those that are never told of followed another. */
+  placed(call: RoutedCall, reason: PlacementReason["t"]): void {
+    this.#reasons.set(call, reason);
+  }
+
+  /** A build that is not internal has come. */
+  track(call: RoutedCall, solve: SolveRequest): TrackedBuild {
+    const { fleet, placer, warmth, clock, onBuildEnded } = this.#options;
+    // Asked again at each move: its Session may have said meanwhile what its cache is shared by.
+    let key: string | undefined;
+    const stopwatch = new Stopwatch(clock);
+    let place: { readonly replicaId: string; readonly leave: Cancel } | undefined;
+    const moveTo = (replicaId: string | undefined): void => {
+      place?.leave();
+      place = undefined;
+      stopwatch.isRunning(replicaId !== undefined);
+      if (replicaId === undefined) return;
+      key = this.#keys.keyOf(solve, call.caller);
+      const endLoad = fleet.buildStarted(replicaId, solve.buildRef);
+      const endTurn = placer.buildStarted(fairKey(key, call));
+      const leave = () => {
+        endTurn();
+        endLoad();
+      };
+      place = { replicaId, leave };
+    };
+    return {
+      moveTo,
+      end: () => {
+        const replicaId = place?.replicaId;
+        const { outcome = "cancelled" } = call;
+        // First: what the end of its load lets go may be of the same key.
+        if (key !== undefined && replicaId !== undefined && outcome === "succeeded") warmth.built(key, replicaId);
+        const reason = replicaId === undefined ? undefined : (this.#reasons.get(call) ?? "followed");
+        const times = stopwatch.read();
+        moveTo(undefined);
+        onBuildEnded?.({ buildRef: solve.buildRef, caller: call.caller, key, replicaId, reason, ...times, outcome });
+      },
+    };
+  }
+}
+
+/** Tells how long a build has waited and how long it has run where it runs. */
+class Stopwatch {
+  readonly #clock: Clock;
+  readonly #startMs: number;
+  #runningSinceMs: number | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#startMs = clock.nowMs();
+  }
+
+  isRunning(isRunning: boolean): void {
+    this.#runningSinceMs = isRunning ? this.#clock.nowMs() : undefined;
+  }
+
+  read(): { waitedMs: number; ranMs: number } {
+    const nowMs = this.#clock.nowMs();
+    const runningSinceMs = this.#runningSinceMs ?? nowMs;
+    return { waitedMs: Math.round(runningSinceMs - this.#startMs), ranMs: Math.round(nowMs - runningSinceMs) };
+  }
+}
+
+/**
+ * Whose turn a build takes in the queue: its caller's repository, which a client
+ * cannot choose, else what its cache is known by, else its caller, else its
+ * client's address.
+ */
+export function fairKey(key: string | undefined, { caller, client }: Pick<RoutedCall, "caller" | "client">): string {
+  return caller.repository ?? key ?? callerKey(caller) ?? `client:${client.host}`;
 }

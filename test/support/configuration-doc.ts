@@ -1,4 +1,4 @@
-import { SETTINGS, type Setting } from "../../src/config/settings.ts";
+import { SETTINGS, type Setting, SIDECAR_SETTINGS } from "../../src/config/settings.ts";
 
 /** Where the text lives. */
 export const CONFIGURATION_DOC = new URL("../../docs/configuration.md", import.meta.url);
@@ -59,16 +59,28 @@ With \`servernames: amd64.buildkit.example\` in place of its \`listen\` or besid
 by the name that TLS clients ask for; this needs \`tls\`.
 `;
 
+const SIDECAR_INTRODUCTION = `## A sidecar
+
+\`buildkit-gateway sidecar\` has the settings below, and of the gateway's \`log\`, \`drain\` and \`limits\`. Its variables are its
+own container's: where one is named like a variable of the gateway's, it means what is said here.
+`;
+
 /** The reference of all settings, one table for each section of the schema. */
 export function configurationDoc(): string {
-  const titles = new Set(SETTINGS.map(titleOf));
-  const tables = [...titles].map((title) =>
+  const shared = new Set(SETTINGS.map(rowOf));
+  const own = SIDECAR_SETTINGS.filter((setting) => !shared.has(rowOf(setting)));
+  return [INTRODUCTION, ...tables(SETTINGS, ""), SIDECAR_INTRODUCTION, ...tables(own, " of a sidecar")].join("\n");
+}
+
+/** A table for each section; `whose` follows its title. */
+function tables(settings: readonly Setting[], whose: string): string[] {
+  const titles = new Set(settings.map(titleOf));
+  return [...titles].map((title) =>
     table(
-      title,
-      SETTINGS.filter((setting) => titleOf(setting) === title),
+      `${title}${whose}`,
+      settings.filter((setting) => titleOf(setting) === title),
     ),
   );
-  return [INTRODUCTION, ...tables].join("\n");
 }
 
 function titleOf({ keys }: Setting): string {
@@ -76,19 +88,19 @@ function titleOf({ keys }: Setting): string {
 }
 
 function table(title: string, settings: readonly Setting[]): string {
-  const rows = settings.map((setting) => {
-    const { path, typeLabel, isList, defaultText = "–", flag, variable, description } = setting;
-    const ways = [flag, variable].flatMap((way) => (way === undefined ? [] : `\`${way}\``));
-    return [
-      `\`${path}\``,
-      isList ? `list: ${typeLabel}` : typeLabel,
-      defaultText,
-      ways.join("<br>") || "file only",
-      description,
-    ];
-  });
   const header = ["Setting", "Type", "Default", "Flag and variable", "Meaning"];
-  return `${[`## ${title}`, "", line(header), line(header.map(() => "---")), ...rows.map(line)].join("\n")}\n`;
+  return `${[`## ${title}`, "", line(header), line(header.map(() => "---")), ...settings.map(rowOf)].join("\n")}\n`;
+}
+
+function rowOf({ path, typeLabel, isList, defaultText = "–", flag, variable, description }: Setting): string {
+  const ways = [flag, variable].flatMap((way) => (way === undefined ? [] : `\`${way}\``));
+  return line([
+    `\`${path}\``,
+    isList ? `list: ${typeLabel}` : typeLabel,
+    defaultText,
+    ways.join("<br>") || "file only",
+    description,
+  ]);
 }
 
 function line(cells: readonly string[]): string {

@@ -12,8 +12,9 @@ export interface SourceFile {
 const FLOORS: readonly (readonly string[])[] = [
   ["main.ts"],
   ["cli"],
+  ["sidecar.ts"],
   ["gateway.ts"],
-  ["pool.ts"],
+  ["pool.ts", "downstream-limits.ts"],
   ["admin", "control", "dataplane"],
   ["routing"],
   ["replicas"],
@@ -24,7 +25,7 @@ const FLOORS: readonly (readonly string[])[] = [
 ];
 
 /** The only parts that may read the configuration. */
-const CONFIG_READERS = ["cli", "gateway.ts", "config"];
+const CONFIG_READERS = ["cli", "gateway.ts", "sidecar.ts", "downstream-limits.ts", "config"];
 
 /** Names that say nothing about what a file is for. */
 const EMPTY_NAMES = ["utils", "util", "common", "helpers", "helper", "types", "index", "misc"];

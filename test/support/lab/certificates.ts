@@ -11,7 +11,7 @@ export interface IssuedCertificate {
 export interface CertificateOptions {
   /** The subject's common name. */
   readonly commonName: string;
-  /** DNS names and IP addresses it is valid for. */
+  /** DNS names and IP addresses it is valid for; what has `://` in it is a URI. */
   readonly names?: readonly string[];
   /** Start and end of its life. Default: an hour ago, and a day from now. */
   readonly notBefore?: Date;
@@ -67,7 +67,9 @@ export class TestAuthority {
 function extensions(options: CertificateOptions, isAuthority: boolean): Buffer[] {
   if (isAuthority) return [extension("551d13", sequence(tagged(0x01, Buffer.from([0xff]))), true)];
   const names = (options.names ?? []).map((name) =>
-    isIPv4(name) || isIPv6(name) ? tagged(0x87, ipBytes(name)) : tagged(0x82, Buffer.from(name, "ascii")),
+    isIPv4(name) || isIPv6(name)
+      ? tagged(0x87, ipBytes(name))
+      : tagged(name.includes("://") ? 0x86 : 0x82, Buffer.from(name, "ascii")),
   );
   return [
     // serverAuth and clientAuth

@@ -16,6 +16,8 @@ export interface GatewayOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Default: a free port of 127.0.0.1. */
   readonly listen?: string;
+  /** `sidecar` takes its flags alone: the gateway that it passes calls on to is one of them. Default `serve`. */
+  readonly command?: "serve" | "sidecar";
   /** When it counts as started: all these replicas take builds, or clients may connect. Default `ready`. */
   readonly until?: "ready" | "serving";
 }
@@ -68,7 +70,7 @@ export class GatewayProcess {
     const serve = [
       process.execPath,
       PROGRAM,
-      "serve",
+      options.command ?? "serve",
       `--listen=${options.listen ?? "tcp://127.0.0.1:0"}`,
       "--admin=127.0.0.1:0",
       "--log-level=debug",

@@ -45,8 +45,17 @@ describe("defaults", () => {
       admin: { listen: { t: "tcp", host: "127.0.0.1", port: 6060 } },
       log: { level: "info" },
       drain: { delay: 5_000, grace: 3_600_000 },
+      identity: {
+        trust: [],
+        pods: {
+          namespaces: [],
+          labels: ["actions.github.com/scale-set-name", "app.kubernetes.io/name"],
+          runners: true,
+        },
+      },
+      metrics: { repositories: 0 },
       affinity: {
-        keys: ["repository", "image", "sharedkey"],
+        keys: ["repository", "image", "identity", "sharedkey"],
         patience: 5_000,
         lifetime: 604_800_000,
         entries: 100_000,

@@ -151,7 +151,7 @@ describe("values", () => {
     [{ placement: { loadFactor: "Infinity" } }, 'placement.loadFactor: not a number: "Infinity"'],
     [
       { affinity: { keys: ["image", "colour"] } },
-      'affinity.keys[1]: not one of repository, repository-root, image, sharedkey: "colour"',
+      'affinity.keys[1]: not one of repository, repository-root, image, identity, sharedkey: "colour"',
     ],
     [{ affinity: { keys: ["image", "image"] } }, "affinity.keys[1]: image is given twice"],
     [{ affinity: { entries: 0 } }, "affinity.entries: too small: 0 (at least 1)"],

@@ -1,9 +1,16 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { UNKNOWN_CALLER } from "../../../src/identity/caller.ts";
 import { affinityKey, KEY_SOURCES, type KeyMaterial } from "../../../src/routing/affinity-key.ts";
 
 function material(attrs: Record<string, string>, parts: Partial<KeyMaterial> = {}): KeyMaterial {
-  return { attrs: new Map(Object.entries(attrs)), imageNames: [], sharedKey: undefined, ...parts };
+  return {
+    attrs: new Map(Object.entries(attrs)),
+    imageNames: [],
+    caller: UNKNOWN_CALLER,
+    sharedKey: undefined,
+    ...parts,
+  };
 }
 
 const REMOTE = { "vcs:source": "https://github.com/acme/app.git" };
@@ -100,6 +107,13 @@ describe("the first source that is present makes the key", () => {
     [["sharedkey"], "shared:app:node"],
   ] as const)("%j", (sources, key) => {
     expect(affinityKey(all, sources)).toBe(key);
+  });
+
+  test("who builds comes before what only its runner knows the context by", () => {
+    const caller = { repository: "github.com/acme/app" };
+    const known = material({}, { caller, sharedKey: "app:node" });
+    expect(affinityKey(known, ["repository", "image", "identity", "sharedkey"])).toBe("github.com/acme/app");
+    expect(affinityKey(known, ["repository", "sharedkey"])).toBe("shared:app:node");
   });
 
   test("and one that is absent is passed over", () => {

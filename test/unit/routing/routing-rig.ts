@@ -1,13 +1,15 @@
 import { GatewayError } from "../../../src/base/errors.ts";
 import { type Logger, silentLog } from "../../../src/base/log.ts";
 import type { SolveRequest } from "../../../src/buildkit/solve-request.ts";
+import { type Caller, UNKNOWN_CALLER } from "../../../src/identity/caller.ts";
 import { KEY_SOURCES } from "../../../src/routing/affinity-key.ts";
 import { BuildGroups } from "../../../src/routing/build-groups.ts";
 import type { GroupFleet, ProgressMode } from "../../../src/routing/build-groups-options.ts";
 import type { PlacementOutcome, PlacementRequest, Placer } from "../../../src/routing/placer.ts";
 import { rankIds } from "../../../src/routing/rendezvous.ts";
-import type { ConnectOutcome, RoutedCall, RoutedClient } from "../../../src/routing/routed-call.ts";
+import type { CallOutcome, ConnectOutcome, RoutedCall, RoutedClient } from "../../../src/routing/routed-call.ts";
 import { BRIDGE_PING, BRIDGE_RETURN } from "../../../src/routing/rpc-table.ts";
+import type { BuildEnd } from "../../../src/routing/running-build.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
 import { GatedPlacer } from "../../support/gated-placer.ts";
 import { describeStatus } from "../../support/shown-status.ts";
@@ -45,8 +47,12 @@ export class ScriptedClient implements RoutedClient {
   readonly #unreachable = new Map<string, string>();
   #pending: ((outcome: ConnectOutcome) => void)[] | undefined;
 
-  constructor(host = "10.0.0.1") {
+  /** Who makes its calls. */
+  readonly caller: Caller;
+
+  constructor(host = "10.0.0.1", caller: Caller = UNKNOWN_CALLER) {
     this.host = host;
+    this.caller = caller;
   }
 
   isConnected(replicaId: string): boolean {
@@ -192,6 +198,8 @@ export class RoutingRig {
   pong: Buffer | undefined = Buffer.from("pong");
   /** Replicas reported as not reachable. */
   readonly reported: string[] = [];
+  /** Builds that have ended, in order. */
+  readonly ended: BuildEnd[] = [];
   /** Builds that replicas were asked for. */
   readonly located: string[] = [];
   /** Which replica has a build of nobody's here. */
@@ -199,7 +207,7 @@ export class RoutingRig {
   readonly groups: BuildGroups;
   readonly replicas: string[];
   readonly #placer: RigPlacer;
-  readonly #calls = new Map<RoutedClient, ScriptedCall[]>();
+  readonly #calls = new Map<ScriptedClient, ScriptedCall[]>();
   #arrivals = 0;
 
   constructor(replicas: readonly string[] = ["a", "b", "c"], options: RoutingRigOptions = {}) {
@@ -233,6 +241,7 @@ export class RoutingRig {
       log,
       keySources: KEY_SOURCES,
       progress,
+      onBuildEnded: (build) => this.ended.push(build),
     });
   }
 
@@ -243,54 +252,54 @@ export class RoutingRig {
   }
 
   /** A call with a name of its own, not opened yet. */
-  call(name: string, kind: RoutedCall["kind"], client: RoutedClient, path = `/${kind}`): ScriptedCall {
+  call(name: string, kind: RoutedCall["kind"], client: ScriptedClient, path = `/${kind}`): ScriptedCall {
     const call = new ScriptedCall(this, name, kind, client, this.#arrivals++, path);
     this.#calls.set(client, [...(this.#calls.get(client) ?? []), call]);
     return call;
   }
 
-  session(client: RoutedClient, id: string, name = `session ${id}`, sharedKey?: string): ScriptedCall {
+  session(client: ScriptedClient, id: string, name = `session ${id}`, sharedKey?: string): ScriptedCall {
     const call = this.call(name, "session", client);
     this.groups.openSession(call, id, sharedKey);
     return call;
   }
 
-  status(client: RoutedClient, buildRef: string, name = `status ${buildRef}`): ScriptedCall {
+  status(client: ScriptedClient, buildRef: string, name = `status ${buildRef}`): ScriptedCall {
     const call = this.call(name, "status", client);
     this.groups.openStatus(call, buildRef);
     return call;
   }
 
-  bridge(client: RoutedClient, buildRef: string, name = `bridge ${buildRef}`, path?: string): ScriptedCall {
+  bridge(client: ScriptedClient, buildRef: string, name = `bridge ${buildRef}`, path?: string): ScriptedCall {
     const call = this.call(name, "bridge", client, path);
     this.groups.openBridge(call, buildRef);
     return call;
   }
 
-  ping(client: RoutedClient, buildRef: string, name = "ping"): ScriptedCall {
+  ping(client: ScriptedClient, buildRef: string, name = "ping"): ScriptedCall {
     return this.bridge(client, buildRef, name, BRIDGE_PING);
   }
 
   /** The call that ends a client's frontend. */
-  returned(client: RoutedClient, buildRef: string, name = "return"): ScriptedCall {
+  returned(client: ScriptedClient, buildRef: string, name = "return"): ScriptedCall {
     return this.bridge(client, buildRef, name, BRIDGE_RETURN);
   }
 
-  other(client: RoutedClient, name = "other", path?: string): ScriptedCall {
+  other(client: ScriptedClient, name = "other", path?: string): ScriptedCall {
     const call = this.call(name, "other", client, path);
     this.groups.openOther(call);
     return call;
   }
 
   /** A Solve whose body comes with its headers. */
-  solve(client: RoutedClient, request: SolveRequest, name = `solve ${request.buildRef}`): ScriptedCall {
+  solve(client: ScriptedClient, request: SolveRequest, name = `solve ${request.buildRef}`): ScriptedCall {
     const call = this.call(name, "solve", client);
     this.groups.openSolve(call, request);
     return call;
   }
 
   /** The client's connection closes: each of its open calls ends, then the client. */
-  gone(client: RoutedClient): void {
+  gone(client: ScriptedClient): void {
     for (const call of this.#calls.get(client) ?? []) call.end();
     this.#calls.delete(client);
     this.groups.clientGone(client);
@@ -311,13 +320,13 @@ export class RoutingRig {
 /** A call that notes what becomes of it and, like the data plane's, is over once it is answered. */
 export class ScriptedCall implements RoutedCall {
   readonly kind: RoutedCall["kind"];
-  readonly client: RoutedClient;
+  readonly client: ScriptedClient;
   readonly arrival: number;
   readonly name: string;
   readonly path: string;
   isOpen = true;
   isBehind = false;
-  hasSucceeded = false;
+  outcome: CallOutcome | undefined;
   replicaId = "";
   readonly #rig: RoutingRig;
 
@@ -325,7 +334,7 @@ export class ScriptedCall implements RoutedCall {
     rig: RoutingRig,
     name: string,
     kind: RoutedCall["kind"],
-    client: RoutedClient,
+    client: ScriptedClient,
     arrival: number,
     path: string,
   ) {
@@ -335,6 +344,10 @@ export class ScriptedCall implements RoutedCall {
     this.client = client;
     this.arrival = arrival;
     this.path = path;
+  }
+
+  get caller(): Caller {
+    return this.client.caller;
   }
 
   release(replicaId: string): void {
@@ -362,12 +375,13 @@ export class ScriptedCall implements RoutedCall {
 
   /** Its replica answers it well. */
   succeed(): void {
-    this.hasSucceeded = true;
+    this.outcome = "succeeded";
     this.end();
   }
 
   fail(error: { kind: string; message: string }): void {
     if (!this.isOpen) return;
+    this.outcome ??= error.kind === "cancelled" ? "cancelled" : "refused";
     this.#rig.journal.push(`${this.name} ✗ ${error.kind}`);
     this.#rig.messages.set(this.name, error.message);
     this.end();

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { PRUNE } from "../../../src/routing/rpc-table.ts";
-import { gatedRig, probe, RoutingRig, ScriptedClient, settled, solve } from "./routing-rig.ts";
+import { gatedRig, probe, QUEUE_FULL, RoutingRig, ScriptedClient, settled, solve } from "./routing-rig.ts";
 
 const KEYLESS = { attrs: new Map<string, string>(), buildSession: "" };
 const KEY = "github.com/acme/app";
@@ -52,6 +52,27 @@ describe("a replica is warm", () => {
 });
 
 describe("a build counts for its turn in the queue", () => {
+  test("by its caller's repository, whatever the build says of itself", async () => {
+    const rig = new RoutingRig(["a"]);
+    const caller = { repository: "github.com/acme/real", pod: "runner-1" };
+    rig.solve(new ScriptedClient("10.0.0.1", caller), solve("r1"));
+    rig.solve(new ScriptedClient("10.0.0.2", caller), solve("r2", KEYLESS));
+    await settled();
+    expect([...rig.running]).toEqual([["github.com/acme/real", 2]]);
+  });
+
+  test("by its caller's certificate where it has no key, and by its key where it has one", async () => {
+    const rig = new RoutingRig(["a"]);
+    const client = new ScriptedClient("10.0.0.1", { certificateNames: ["cn:dev"] });
+    rig.solve(client, solve("r1", KEYLESS));
+    rig.solve(client, solve("r2"));
+    await settled();
+    expect([...rig.running]).toEqual([
+      ["caller:cn:dev", 1],
+      [KEY, 1],
+    ]);
+  });
+
   test("by its key, from the choice of its replica to its end", async () => {
     const { rig, gate } = gatedRig(["a"]);
     const call = rig.solve(new ScriptedClient(), solve("r"));
@@ -89,5 +110,62 @@ describe("a build counts for its turn in the queue", () => {
     expect(gate.requests).toBe(1);
     rig.gone(client);
     expect([...rig.running]).toEqual([[KEY, 0]]);
+  });
+});
+
+describe("of a build that has ended it is told", () => {
+  test("who built, where, why, and how long it waited and ran", async () => {
+    const { rig, gate } = gatedRig(["a"]);
+    const caller = { repository: "github.com/acme/app", job: "build" };
+    const call = rig.solve(new ScriptedClient("10.0.0.1", caller), solve("r"));
+    rig.clock.advance(1_500);
+    gate.open();
+    await settled();
+    rig.clock.advance(4_000);
+    call.succeed();
+    expect(rig.ended).toEqual([
+      {
+        buildRef: "r",
+        caller,
+        key: KEY,
+        replicaId: "a",
+        reason: "preferred",
+        waitedMs: 1_500,
+        ranMs: 4_000,
+        outcome: "succeeded",
+      },
+    ]);
+  });
+
+  test("that it followed its client's first build", async () => {
+    const rig = new RoutingRig(["a"]);
+    const client = new ScriptedClient();
+    for (const ref of ["r1", "r2"]) {
+      const call = rig.solve(client, solve(ref));
+      await settled();
+      call.succeed();
+    }
+    expect(rig.ended.map(({ reason }) => reason)).toEqual(["preferred", "followed"]);
+  });
+
+  test("that it was refused, or left by its client while it waited, and ran nowhere", async () => {
+    const { rig, gate } = gatedRig(["a"]);
+    rig.solve(new ScriptedClient("10.0.0.1"), solve("left")).end();
+    rig.solve(new ScriptedClient("10.0.0.2"), solve("refused"));
+    gate.open(QUEUE_FULL);
+    await settled();
+    const nowhere = { replicaId: undefined, reason: undefined, ranMs: 0 };
+    expect(rig.ended).toMatchObject([
+      { buildRef: "left", outcome: "cancelled", ...nowhere },
+      { buildRef: "refused", outcome: "refused", ...nowhere },
+    ]);
+  });
+
+  test("nothing of a probe", async () => {
+    const rig = new RoutingRig(["a"]);
+    const call = rig.solve(new ScriptedClient(), probe("probe"));
+    await settled();
+    call.succeed();
+    expect(rig.ended).toEqual([]);
   });
 });

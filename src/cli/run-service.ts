@@ -1,0 +1,47 @@
+import { systemClock } from "../base/clock.ts";
+import { createLog, type Logger, type LogLevel } from "../base/log.ts";
+import type { LoadResult } from "../config/load.ts";
+import { type CommandContext, ExitStatus, type ExitStatusValue, PROGRAM } from "./command.ts";
+import { describeProblems } from "./describe-problems.ts";
+import { type Served, serveUntilSignal } from "./serve-until-signal.ts";
+import { describeStartError } from "./start-error.ts";
+
+/** The part of a configuration that every service has. */
+interface ServiceConfig {
+  readonly log: { readonly level: LogLevel };
+  readonly drain: { readonly delay: number };
+}
+
+/** What serves, and is told how long to go on accepting when it is to go away. */
+interface Service extends Omit<Served, "drain"> {
+  drain(delayMs: number): Promise<void>;
+}
+
+/**
+ * Start a service as configured, and serve until a signal ends it. What is wrong
+ * with the configuration, or keeps it from starting, is told on standard error.
+ */
+export async function runService<T extends ServiceConfig>(
+  loaded: LoadResult<T>,
+  context: CommandContext,
+  start: (config: T, log: Logger) => Promise<Service>,
+): Promise<ExitStatusValue> {
+  if (loaded.t === "invalid") {
+    context.complain(describeProblems(loaded.problems, "configuration"));
+    return ExitStatus.USAGE;
+  }
+  const { config } = loaded;
+  const log = createLog(config.log.level);
+  const serve = async (): Promise<Served> => {
+    const service = await start(config, log);
+    // Who presses Ctrl-C is no load balancer.
+    return { ...service, drain: (signal) => service.drain(signal === "SIGINT" ? 0 : config.drain.delay) };
+  };
+  try {
+    return await serveUntilSignal(serve, context.signals, systemClock, log);
+  } catch (reason) {
+    log.debug({ err: reason }, "serving failed");
+    context.complain(`${PROGRAM}: ${describeStartError(reason)}\n`);
+    return ExitStatus.FAILED;
+  }
+}

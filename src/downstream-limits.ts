@@ -1,0 +1,21 @@
+import type { Config } from "./config/schema.ts";
+import type { DownstreamLimits } from "./dataplane/downstream-connection.ts";
+
+/** The bounds of clients' connections, as the data plane takes them. */
+export function downstreamLimits(limits: Config["limits"]): DownstreamLimits {
+  const shared = {
+    controlFramesPerSecond: limits.controlFramesPerSecond,
+    resetsPerSecond: limits.resetsPerSecond,
+    streams: limits.streams === 0 ? Number.POSITIVE_INFINITY : limits.streams,
+    backlogBytes: limits.backlogBytes,
+  };
+  return {
+    client: { ...shared, headerListBytes: limits.headerListBytes },
+    replica: { ...shared, headerListBytes: limits.replicaHeaderListBytes },
+    solveBytes: limits.solveBytes,
+    heldBytes: limits.heldBytes,
+    heldStreams: limits.heldStreams,
+    connectTimeoutMs: limits.connectTimeout,
+    handshakeTimeoutMs: limits.handshakeTimeout,
+  };
+}

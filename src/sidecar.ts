@@ -1,0 +1,89 @@
+import { AdminServer } from "./admin/admin-server.ts";
+import { probeRoutes } from "./admin/probes.ts";
+import { type Address, formatAddress } from "./base/address.ts";
+import { blameSetting } from "./base/blame-setting.ts";
+import { type Clock, systemClock } from "./base/clock.ts";
+import type { Logger } from "./base/log.ts";
+import { readTlsFiles } from "./base/tls-files.ts";
+import type { SidecarConfig } from "./config/sidecar-schema.ts";
+import { Switch } from "./dataplane/switch.ts";
+import { downstreamLimits } from "./downstream-limits.ts";
+import type { Gateway } from "./gateway.ts";
+import { Callers } from "./identity/callers.ts";
+import { ClaimSource } from "./identity/claim-source.ts";
+import { StraightRouter } from "./routing/straight-router.ts";
+
+/** A call has no other gateway to go to: one that is being replaced is waited for. */
+const REDIAL_MS = 10_000;
+
+/**
+ * Serve the clients beside it and pass every call on to one gateway, with who is
+ * building.
+ *
+ * Rejects, with everything closed again, when an address cannot be listened on
+ * or a file cannot be read.
+ */
+export async function startSidecar(config: SidecarConfig, log: Logger, clock: Clock = systemClock): Promise<Gateway> {
+  const { upstream, upstreamTls, identity, limits } = config;
+  if (upstream === undefined) throw new Error("upstream: no gateway given");
+  const claims = new ClaimSource({
+    claim: Object.fromEntries(identity.claims.map(({ name, text }) => [name, text])),
+    path: identity.file,
+    log,
+  });
+  const dataplane = new Switch({
+    clock,
+    log,
+    limits: downstreamLimits(limits),
+    maxConnections: limits.connections,
+    tlsMode: "off",
+    tls: undefined,
+    facadePaths: new Set(),
+    callers: new Callers({ trust: [] }),
+    claim: () => claims.text(),
+    redialMs: REDIAL_MS,
+    upstreamNoun: "gateway",
+  });
+  const { ca, cert, key, servername, enabled } = upstreamTls;
+  const name = formatAddress(upstream);
+  const side = {
+    router: new StraightRouter(name),
+    log,
+    replicaTls: enabled ? readTlsFiles("upstreamTls", { ca, cert, key }, servername) : undefined,
+    joinFacade: (duplex: { destroy(): void }) => duplex.destroy(),
+    replicaAddress: () => upstream,
+    cachedPong: () => undefined,
+    onReplicaGoingAway: (gateway: string, reason: string) => log.info({ gateway, reason }, "gateway is going away"),
+    onReplicaLost: (gateway: string, reason: string) => log.warn({ gateway, reason }, "gateway cannot be reached"),
+  };
+  let isDraining = false;
+  const routes = probeRoutes(() =>
+    isDraining ? { t: "not_ready", reason: "draining" } : { t: "ready", note: `passing on to ${name}` },
+  );
+  const admin = new AdminServer({ routes, log });
+  const stop = async (): Promise<void> => {
+    isDraining = true;
+    dataplane.stop();
+    await admin.close();
+  };
+  try {
+    const { listen } = config.admin;
+    const adminAddress = listen === "off" ? undefined : await blameSetting("admin.listen", () => admin.listen(listen));
+    const listening: Address[] = [];
+    for (const address of config.listen) {
+      listening.push(await blameSetting("listen", () => dataplane.listen(address, () => side)));
+    }
+    return {
+      listening,
+      admin: adminAddress,
+      drain: (delayMs) => {
+        isDraining = true;
+        return dataplane.goAway(delayMs, config.drain.grace);
+      },
+      stop,
+    };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
