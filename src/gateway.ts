@@ -1,9 +1,12 @@
+import { Registry } from "prom-client";
 import { AdminServer } from "./admin/admin-server.ts";
 import { AdminToken } from "./admin/admin-token.ts";
+import { BuildMetrics } from "./admin/build-metrics.ts";
+import { addCertificateMetrics } from "./admin/certificate-metrics.ts";
 import { drainRoutes } from "./admin/drain-routes.ts";
 import { explainRoute } from "./admin/explain-route.ts";
 import { loadRoute } from "./admin/load-route.ts";
-import { BuildMetrics } from "./admin/metrics.ts";
+import { metricsRoutes } from "./admin/metrics-route.ts";
 import { probeRoutes } from "./admin/probes.ts";
 import { readinessOf } from "./admin/readiness.ts";
 import type { AdminRoutes } from "./admin/routes.ts";
@@ -11,8 +14,10 @@ import type { Address } from "./base/address.ts";
 import { blameSetting } from "./base/blame-setting.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
 import { GatewayError } from "./base/errors.ts";
+import { FollowedTls } from "./base/followed-tls.ts";
 import type { Logger } from "./base/log.ts";
-import { readTlsFiles } from "./base/tls-files.ts";
+import type { TlsFiles } from "./base/tls-files.ts";
+import type { TlsMaterial } from "./base/tls-material.ts";
 import { type PoolConfig, poolsOf } from "./config/pools.ts";
 import type { Config } from "./config/schema.ts";
 import { FACADE_PATHS } from "./control/facade.ts";
@@ -57,27 +62,38 @@ export interface GatewayParts {
  */
 export async function startGateway(config: Config, log: Logger, parts: GatewayParts = {}): Promise<Gateway> {
   const { clock = systemClock, onReadDoor } = parts;
-  const { tls, limits } = config;
-  const metrics = new BuildMetrics(config.metrics.repositories);
-  const pools = makePools(config, clock, log, metrics, parts);
+  const { tls, replicaTls, limits } = config;
+  const registry = new Registry();
+  const builds = new BuildMetrics(registry, config.metrics.repositories);
+  const follow = (section: string, files: TlsFiles, servername?: string) =>
+    new FollowedTls({ section, files, servername, clock, log });
+  const { clientCa, cert, key } = tls;
+  const clientTls = tls.mode === "off" ? undefined : follow("tls", { clientCa, cert, key });
+  const { enabled, servername, ...replicaFiles } = replicaTls;
+  const upstreamTls = enabled ? follow("replicaTls", replicaFiles, servername) : undefined;
+  const followed = [clientTls, upstreamTls].filter((one) => one !== undefined);
+  addCertificateMetrics(registry, () => followed.flatMap(({ expiries }) => expiries));
+  const pools = makePools(config, clock, log, upstreamTls, builds, parts);
   const dataplane = new Switch({
     clock,
     log,
     limits: downstreamLimits(limits),
     maxConnections: limits.connections,
     tlsMode: tls.mode,
-    tls: tls.mode === "off" ? undefined : readTlsFiles("tls", { clientCa: tls.clientCa, cert: tls.cert, key: tls.key }),
+    tls: clientTls,
     ...(onReadDoor && { onReadDoor }),
     facadePaths: FACADE_PATHS,
     callers: new Callers({ trust: config.identity.trust }),
   });
   let isDraining = false;
   const admin = new AdminServer({
-    routes: adminRoutes(config, clock, pools, dataplane, metrics, () => isDraining),
+    routes: adminRoutes(config, clock, pools, dataplane, registry, () => isDraining),
     log,
   });
+  const cancels = followed.map((one) => one.start());
   const stop = async (): Promise<void> => {
     isDraining = true;
+    for (const cancel of cancels) cancel();
     dataplane.stop();
     await Promise.all([...pools.map(({ pool }) => pool.stop()), admin.close()]);
   };
@@ -106,7 +122,7 @@ function adminRoutes(
   clock: Clock,
   reachable: readonly ReachablePool[],
   dataplane: Switch,
-  metrics: BuildMetrics,
+  registry: Registry,
   isDraining: () => boolean,
 ): AdminRoutes {
   const pools = reachable.map(({ pool }) => pool);
@@ -128,7 +144,7 @@ function adminRoutes(
   const token = admin.tokenFile === undefined ? undefined : new AdminToken(admin.tokenFile);
   return {
     ...probeRoutes(readiness),
-    ...metrics.routes(),
+    ...metricsRoutes(registry),
     ...loadRoute(pools),
     ...drainRoutes(pools.map(drainable), { clock, token }),
     ...explainRoute(pools),
@@ -163,17 +179,11 @@ function makePools(
   config: Config,
   clock: Clock,
   log: Logger,
-  metrics: BuildMetrics,
+  replicaTls: TlsMaterial | undefined,
+  builds: BuildMetrics,
   { wrapPlacer }: GatewayParts,
 ): ReachablePool[] {
-  const { replicaTls, health, affinity, placement, queue } = config;
-  const material = replicaTls.enabled
-    ? readTlsFiles(
-        "replicaTls",
-        { ca: replicaTls.ca, cert: replicaTls.cert, key: replicaTls.key },
-        replicaTls.servername,
-      )
-    : undefined;
+  const { health, affinity, placement, queue } = config;
   const configured = poolsOf(config);
   return configured.map((pool) => ({
     ...pool,
@@ -183,7 +193,7 @@ function makePools(
       clock,
       log: configured.length > 1 ? log.child({ pool: pool.name }) : log,
       health: { intervalMs: health.interval, timeoutMs: health.timeout, failuresToEject: health.failures },
-      replicaTls: material,
+      replicaTls,
       platforms: pool.platforms,
       keySources: affinity.keys,
       memory: { lifetimeMs: affinity.lifetime, maxKeys: affinity.entries },
@@ -198,7 +208,7 @@ function makePools(
       },
       progress: queue.progress,
       onBuildEnded: ({ caller, reason = "none", ...build }) =>
-        metrics.ended({ ...build, pool: pool.name, reason, repository: caller.repository }),
+        builds.ended({ ...build, pool: pool.name, reason, repository: caller.repository }),
       ...(wrapPlacer && { wrapPlacer }),
     }),
   }));

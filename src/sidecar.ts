@@ -3,8 +3,8 @@ import { probeRoutes } from "./admin/probes.ts";
 import { type Address, formatAddress } from "./base/address.ts";
 import { blameSetting } from "./base/blame-setting.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
+import { FollowedTls } from "./base/followed-tls.ts";
 import type { Logger } from "./base/log.ts";
-import { readTlsFiles } from "./base/tls-files.ts";
 import type { SidecarConfig } from "./config/sidecar-schema.ts";
 import { Switch } from "./dataplane/switch.ts";
 import { downstreamLimits } from "./downstream-limits.ts";
@@ -44,12 +44,13 @@ export async function startSidecar(config: SidecarConfig, log: Logger, clock: Cl
     redialMs: REDIAL_MS,
     upstreamNoun: "gateway",
   });
-  const { ca, cert, key, servername, enabled } = upstreamTls;
+  const { enabled, servername, ...files } = upstreamTls;
+  const tls = enabled ? new FollowedTls({ section: "upstreamTls", files, servername, clock, log }) : undefined;
   const name = formatAddress(upstream);
   const side = {
     router: new StraightRouter(name),
     log,
-    replicaTls: enabled ? readTlsFiles("upstreamTls", { ca, cert, key }, servername) : undefined,
+    replicaTls: tls,
     joinFacade: (duplex: { destroy(): void }) => duplex.destroy(),
     replicaAddress: () => upstream,
     cachedPong: () => undefined,
@@ -61,8 +62,10 @@ export async function startSidecar(config: SidecarConfig, log: Logger, clock: Cl
     isDraining ? { t: "not_ready", reason: "draining" } : { t: "ready", note: `passing on to ${name}` },
   );
   const admin = new AdminServer({ routes, log });
+  const stopFollowing = tls?.start();
   const stop = async (): Promise<void> => {
     isDraining = true;
+    stopFollowing?.();
     dataplane.stop();
     await admin.close();
   };

@@ -22,14 +22,17 @@ export interface TrackedCredentialsOptions {
  * checks a frozen replica every few seconds must be able to let go of it.
  */
 export class TrackedCredentials extends ChannelCredentials {
-  readonly #tlsOptions: ConnectionOptions | undefined;
+  readonly #tls: TlsMaterial | undefined;
+  readonly #host: string;
   readonly #sockets = new Set<Socket>();
   #isDestroyed = false;
 
   /** Throws what node:tls throws on certificates that it cannot read. */
   constructor({ tls, host }: TrackedCredentialsOptions) {
     super();
-    this.#tlsOptions = tls && tlsOptions(tls, host);
+    this.#tls = tls;
+    this.#host = host;
+    if (tls) tlsOptions(tls, host);
   }
 
   /** Close every connection of the channel, now, and any that it still makes. */
@@ -39,7 +42,7 @@ export class TrackedCredentials extends ChannelCredentials {
   }
 
   override _isSecure(): boolean {
-    return this.#tlsOptions !== undefined;
+    return this.#tls !== undefined;
   }
 
   override _equals(other: ChannelCredentials): boolean {
@@ -59,8 +62,9 @@ export class TrackedCredentials extends ChannelCredentials {
     this.#sockets.add(socket);
     socket.once("close", () => this.#sockets.delete(socket));
     if (this.#isDestroyed) socket.destroy();
-    const options = this.#tlsOptions;
-    if (!options) return Promise.resolve({ socket, secure: false });
+    if (!this.#tls) return Promise.resolve({ socket, secure: false });
+    // Made anew for each connection: the certificates may have been replaced.
+    const options = tlsOptions(this.#tls, this.#host);
     return new Promise((resolve, reject) => {
       const secured = tlsConnect({ ...options, socket }, () => resolve({ socket: secured, secure: true }));
       secured.on("error", reject);

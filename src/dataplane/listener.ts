@@ -1,5 +1,5 @@
 import { createServer, type Server, type Socket } from "node:net";
-import { createServer as createTlsServer, type Server as TlsServer } from "node:tls";
+import type { TLSSocket } from "node:tls";
 import type { Address } from "../base/address.ts";
 import { hostPort } from "../base/address.ts";
 import type { Cancel, Clock } from "../base/clock.ts";
@@ -7,11 +7,14 @@ import { GatewayError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import { removeStaleSocket } from "../base/stale-socket.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
-import { certificateNames } from "../identity/certificate-names.ts";
+
+import type { ClientCertificate } from "./client-certificate.ts";
 import { helloKind, REFUSALS } from "./client-hello.ts";
 import { type OnReadDoor, RUNTIME_DOOR } from "./onread-door.ts";
 import type { ReadBuffer, ReadBufferPool } from "./read-buffers.ts";
+import { RefusalLog } from "./refusal-log.ts";
 import { ReusedBufferReader } from "./socket-reader.ts";
+import { TlsServer } from "./tls-server.ts";
 import { Transport } from "./transport.ts";
 import type { TurnFlusher } from "./turn-flusher.ts";
 
@@ -80,11 +83,13 @@ export class Listener {
   readonly #options: ListenerOptions;
   readonly #server: Server;
   readonly #tlsServer: TlsServer | undefined;
+  readonly #refusals: RefusalLog;
   /** Sockets that have not said what they speak. */
   readonly #undecided = new Map<Socket, Cancel>();
 
   constructor(options: ListenerOptions) {
     this.#options = options;
+    this.#refusals = new RefusalLog(options.clock, options.log);
     this.#server = createServer({ pauseOnConnect: true, noDelay: true, ...KEEP_ALIVE }, (socket) =>
       this.#accept(socket),
     );
@@ -113,6 +118,7 @@ export class Listener {
   /** Accept nothing more. Connections that have been handed over stay. */
   close(): void {
     this.#server.close();
+    this.#tlsServer?.close();
     for (const socket of this.#undecided.keys()) socket.destroy();
   }
 
@@ -147,36 +153,36 @@ export class Listener {
     }
   }
 
-  #createTlsServer({ ca, cert, key }: TlsMaterial): TlsServer {
-    const { log, flusher, buffers, onClient, handshakeTimeoutMs, onReadDoor = RUNTIME_DOOR } = this.#options;
-    const server = createTlsServer({
-      ...(cert && { cert }),
-      ...(key && { key }),
-      ...(ca && { ca, requestCert: true, rejectUnauthorized: true }),
-      ALPNProtocols: ["h2"],
-      handshakeTimeout: handshakeTimeoutMs,
-      minVersion: "TLSv1.2",
+  #createTlsServer(material: TlsMaterial): TlsServer {
+    const { log, clock, handshakeTimeoutMs } = this.#options;
+    return new TlsServer({
+      material,
+      clock,
+      handshakeTimeoutMs,
+      onSecure: (socket, certificate) => this.#secured(socket, certificate),
+      onFailed: (socket, reason, code) => log.info({ client: peerName(socket), code, reason }, "TLS handshake failed"),
     });
-    server.on("secureConnection", (socket) => {
-      const reader = new ReusedBufferReader(buffers);
-      const transport = new Transport(socket, flusher, onReadDoor.install(socket, reader) ? reader : undefined);
-      const { servername } = socket;
-      const certificate = socket.getPeerX509Certificate();
-      onClient({
-        transport,
-        peer: peerName(socket),
-        first: undefined,
-        certificateNames: certificate ? certificateNames(certificate) : [],
-        ...(servername && { servername }),
-      });
+  }
+
+  #secured(socket: TLSSocket, certificate: ClientCertificate): void {
+    const { flusher, buffers, onClient, onReadDoor = RUNTIME_DOOR } = this.#options;
+    const reader = new ReusedBufferReader(buffers);
+    const transport = new Transport(socket, flusher, onReadDoor.install(socket, reader) ? reader : undefined);
+    const { servername } = socket;
+    onClient({
+      transport,
+      peer: peerName(socket),
+      first: undefined,
+      certificateNames: certificate.t === "accepted" ? certificate.names : [],
+      ...(servername && { servername }),
+      ...(certificate.t === "refused" && { refusal: this.#refusal(socket, certificate.reason) }),
     });
-    // OpenSSL's own message is several lines with addresses in them; its reason is what people can read.
-    server.on("tlsClientError", (err: Error & { code?: string; reason?: string }, socket) => {
-      const reason = err.reason ?? err.message;
-      log.info({ client: peerName(socket), code: err.code, reason }, "TLS handshake failed");
-      socket.destroy();
-    });
-    return server;
+  }
+
+  /** What a client is told that may not be served; the log says it, too. */
+  #refusal(socket: Socket, reason: string): GatewayError {
+    this.#refusals.refused(hostName(socket), reason);
+    return new GatewayError("unauthenticated", reason);
   }
 
   /** Hand the client over by what it speaks, or refuse it in its own language. */
@@ -189,17 +195,15 @@ export class Listener {
       if (undecided.reader) undecided.reader.isPaused = true;
       socket.pause();
       socket.unshift(Buffer.from(bytes.subarray(start, end)));
-      this.#tlsServer.emit("connection", socket);
+      this.#tlsServer.accept(socket);
       return;
     }
-    if (kind !== "http2" || tlsMode === "required") {
-      log.info({ client: peerName(socket), speaks: kind, tlsMode }, "client refused");
-    }
+    if (kind !== "http2") log.info({ client: peerName(socket), speaks: kind, tlsMode }, "not a client of ours");
     if (kind === "http2") {
       const transport = new Transport(socket, this.#options.flusher, undecided.reader);
       const first = undecided.reader ? { bytes, start, end, lease } : undefined;
       if (!first) socket.unshift(bytes);
-      const refusal = tlsMode === "required" && { refusal: new GatewayError("unauthenticated", TLS_REQUIRED) };
+      const refusal = tlsMode === "required" && { refusal: this.#refusal(socket, TLS_REQUIRED) };
       this.#options.onClient({ transport, peer: peerName(socket), first, certificateNames: [], ...refusal });
       return;
     }
@@ -214,6 +218,10 @@ export class Listener {
     const cancel = this.#options.clock.after(REFUSAL_GRACE_MS, () => socket.destroy());
     socket.once("close", cancel);
   }
+}
+
+function hostName({ remoteAddress }: Socket): string {
+  return remoteAddress ?? "unix";
 }
 
 function peerName({ remoteAddress, remotePort }: Socket): string {

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { DriverOpts } from "../lab/buildx.ts";
 import type { CommandResult } from "../lab/command.ts";
 import type { Lab } from "../lab/lab.ts";
 import { BUILDX_VERSIONS } from "../lab/tools.ts";
@@ -8,6 +9,8 @@ import { checkOut } from "./repository.ts";
 export interface SteadyLoadOptions {
   readonly lab: Lab;
   readonly address: string;
+  /** Asked for before each build. */
+  readonly driverOpts?: () => DriverOpts;
   /** Builds that run at the same time, each of a repository of its own. */
   readonly workers: number;
 }
@@ -42,10 +45,10 @@ export class SteadyLoad {
   }
 
   async #work(index: number): Promise<void> {
-    const { lab, address } = this.#options;
+    const { lab, address, driverOpts = () => ({}) } = this.#options;
     for (let count = 0; !this.#isStopping; count++) {
       const version = BUILDX_VERSIONS[(index + count) % BUILDX_VERSIONS.length]!;
-      const buildx = await lab.createBuilder({ version, address });
+      const buildx = await lab.createBuilder({ version, address, driverOpts: driverOpts() });
       const folder = await checkOut(lab, buildx, `acme/steady-${index}`);
       const metadata = join(folder, "metadata.json");
       const args = ["build", "--output=type=cacheonly", `--metadata-file=${metadata}`, "."];

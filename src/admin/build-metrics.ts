@@ -1,5 +1,4 @@
-import { Counter, Histogram, Registry } from "prom-client";
-import { type AdminRoutes, respondText } from "./routes.ts";
+import { Counter, Histogram, type Registry } from "prom-client";
 
 /** What is told of a build that has ended. */
 export interface MeasuredBuild {
@@ -20,40 +19,43 @@ const UNKNOWN = "unknown";
 
 /** What Prometheus is told of builds. */
 export class BuildMetrics {
-  readonly #registry = new Registry();
   readonly #maxRepositories: number;
   readonly #repositories = new Set<string>();
-  readonly #builds = new Counter({
-    name: "bkgw_builds_total",
-    help: "Builds that have ended, by how they ended and why they ran where they ran.",
-    labelNames: ["pool", "result", "reason"],
-    registers: [this.#registry],
-  });
-  readonly #waits = new Histogram({
-    name: "bkgw_build_wait_seconds",
-    help: "Time from a build's Solve until it was sent to a replica, or given up.",
-    labelNames: ["pool"],
-    buckets: [0.01, 0.1, 0.5, 1, 5, 15, 30, 60, 120, 300, 600, 1_800],
-    registers: [this.#registry],
-  });
-  readonly #durations = new Histogram({
-    name: "bkgw_build_duration_seconds",
-    help: "Time that builds ran on their replicas.",
-    labelNames: ["pool"],
-    buckets: [0.5, 1, 5, 15, 30, 60, 120, 300, 600, 1_800, 3_600],
-    registers: [this.#registry],
-  });
+  readonly #builds: Counter<"pool" | "result" | "reason">;
+  readonly #waits: Histogram<"pool">;
+  readonly #durations: Histogram<"pool">;
   readonly #byRepository: Counter<"repository" | "result"> | undefined;
 
   /** `maxRepositories`: how many have series of their own; 0: none, and no such metric. */
-  constructor(maxRepositories: number) {
+  constructor(registry: Registry, maxRepositories: number) {
+    const registers = [registry];
     this.#maxRepositories = maxRepositories;
+    this.#builds = new Counter({
+      name: "bkgw_builds_total",
+      help: "Builds that have ended, by how they ended and why they ran where they ran.",
+      labelNames: ["pool", "result", "reason"],
+      registers,
+    });
+    this.#waits = new Histogram({
+      name: "bkgw_build_wait_seconds",
+      help: "Time from a build's Solve until it was sent to a replica, or given up.",
+      labelNames: ["pool"],
+      buckets: [0.01, 0.1, 0.5, 1, 5, 15, 30, 60, 120, 300, 600, 1_800],
+      registers,
+    });
+    this.#durations = new Histogram({
+      name: "bkgw_build_duration_seconds",
+      help: "Time that builds ran on their replicas.",
+      labelNames: ["pool"],
+      buckets: [0.5, 1, 5, 15, 30, 60, 120, 300, 600, 1_800, 3_600],
+      registers,
+    });
     if (maxRepositories === 0) return;
     this.#byRepository = new Counter({
       name: "bkgw_repository_builds_total",
       help: "Builds that have ended, by the repository whose job they were: metrics.repositories of them.",
       labelNames: ["repository", "result"],
-      registers: [this.#registry],
+      registers,
     });
   }
 
@@ -62,18 +64,6 @@ export class BuildMetrics {
     this.#waits.observe({ pool }, waitedMs / 1_000);
     if (reason !== "none") this.#durations.observe({ pool }, ranMs / 1_000);
     this.#byRepository?.inc({ repository: this.#labelOf(repository), result: outcome });
-  }
-
-  /** `GET /metrics`: all of it, as Prometheus reads it. */
-  routes(): AdminRoutes {
-    const route = {
-      methods: ["GET", "HEAD"],
-      handle: async (_request: unknown, response: Parameters<typeof respondText>[0]) => {
-        const { contentType } = this.#registry;
-        respondText(response, 200, (await this.#registry.metrics()).trimEnd(), { "content-type": contentType });
-      },
-    };
-    return { "/metrics": route, "/debug/metrics": route };
   }
 
   #labelOf(repository: string | undefined): string {
