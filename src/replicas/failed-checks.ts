@@ -1,6 +1,6 @@
 import { type ServiceError, status } from "@grpc/grpc-js";
+import { backoffDelayMs } from "../base/backoff.ts";
 import type { Clock } from "../base/clock.ts";
-import { readmitDelayMs } from "./readmit-backoff.ts";
 
 /** Wait before the next check of a replica whose last one failed. */
 const READMIT = { minMs: 500, maxMs: 10_000 };
@@ -53,6 +53,6 @@ export class FailedChecks {
 
   /** Wait before the next check. `random` is in [0, 1). */
   delayMs(random: number): number {
-    return readmitDelayMs(this.#count, READMIT, random);
+    return backoffDelayMs(this.#count, READMIT, random);
   }
 }

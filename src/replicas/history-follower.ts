@@ -1,10 +1,10 @@
 import { type ServiceError, status } from "@grpc/grpc-js";
+import { backoffDelayMs } from "../base/backoff.ts";
 import type { Cancel, Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import { failureText } from "../buildkit/call-failure.ts";
 import type { HistoryEvent } from "../buildkit/history-event.ts";
 import type { ReplicaClient } from "../buildkit/replica-client.ts";
-import { readmitDelayMs } from "./readmit-backoff.ts";
 import type { ReplicaLoad } from "./replica-load.ts";
 
 /** A build that has ended on a replica, whoever started it. */
@@ -189,7 +189,7 @@ export class HistoryFollower {
     this.#failures++;
     // One record is larger than a message may be, and would end every stream.
     if (error?.code === status.RESOURCE_EXHAUSTED) this.#activeOnly = true;
-    const delayMs = readmitDelayMs(this.#failures, REOPEN, random());
+    const delayMs = backoffDelayMs(this.#failures, REOPEN, random());
     log.debug({ reason: error && failureText(error, 0), delayMs }, "replica's history lost");
     this.#state = { t: "waiting", client, cancel: clock.after(delayMs, () => this.#open(client)) };
     load.historyLost();

@@ -19,7 +19,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["routing"],
   ["replicas"],
   ["identity", "trust"],
-  ["buildkit", "http2"],
+  ["buildkit", "http2", "kubernetes"],
   ["config"],
   ["base"],
 ];

@@ -29,7 +29,7 @@ describe("the check finds", () => {
       ...["cli", "admin", "control", "dataplane", "routing", "replicas", "replicas/discovery", "identity", "trust"].map(
         (folder) => `${folder}/there.ts`,
       ),
-      ...["buildkit", "http2", "config", "base"].map((folder) => `${folder}/there.ts`),
+      ...["buildkit", "http2", "kubernetes", "config", "base"].map((folder) => `${folder}/there.ts`),
     ];
     const files = [{ path, text }, ...beside.filter((name) => name !== path).map((name) => ({ path: name, text: "" }))];
     return findBreaches(files, { packages: ["pino", "@grpc/grpc-js"], excusedLong });
@@ -38,6 +38,7 @@ describe("the check finds", () => {
   test.each([
     ["base/here.ts", "../http2/there.ts", "http2 is above base"],
     ["http2/here.ts", "../buildkit/there.ts", "http2 and buildkit are on one floor"],
+    ["kubernetes/here.ts", "../http2/there.ts", "kubernetes and http2 are on one floor"],
     ["identity/here.ts", "../trust/there.ts", "identity and trust are on one floor"],
     ["replicas/here.ts", "../routing/there.ts", "routing is above replicas"],
     ["dataplane/here.ts", "../control/there.ts", "dataplane and control are on one floor"],
