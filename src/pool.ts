@@ -83,7 +83,7 @@ export class Pool {
         replicas: () => fleet.replicas(),
         describe: () => fleet.describe(),
         onChange: (listener) => {
-          const cancels = [fleet.onChange(listener), fleet.onLoad(listener)];
+          const cancels = [fleet.onChange(listener), fleet.onLoad(listener), fleet.onDiscovery(listener)];
           return () => {
             for (const cancel of cancels) cancel();
           };

@@ -3,11 +3,13 @@ import { GatewayError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
 import { defaultFacts } from "./default-facts.ts";
-import type { Discovery } from "./discovery/discovery.ts";
+import { describeFleet } from "./describe-fleet.ts";
+import type { Discovery, DiscoveryStatus } from "./discovery/discovery.ts";
 import type { ReplicaFacts } from "./facts.ts";
 import type { EndedBuild } from "./history-follower.ts";
+import { locateBuild } from "./locate-build.ts";
 import type { CheckSchedule } from "./monitor-options.ts";
-import { acceptsBuilds, describeReplica, type Endpoint, type Replica } from "./replica.ts";
+import { acceptsBuilds, type Endpoint, type Replica } from "./replica.ts";
 import { type HealthOptions, ReplicaMonitor } from "./replica-monitor.ts";
 
 /** What a fleet is made from. */
@@ -26,9 +28,6 @@ export interface FleetOptions {
 
 const DEFAULT_HEALTH: CheckSchedule = { intervalMs: 5_000, timeoutMs: 2_000, failuresToEject: 2 };
 
-/** Replicas that a description names; the others are counted. */
-const MAX_DESCRIBED = 10;
-
 /** Gone replicas that are followed on; of those that went before, only builds of ours count. */
 const MAX_GONE = 1_000;
 
@@ -38,6 +37,7 @@ export class Fleet {
   readonly #monitors = new Map<string, ReplicaMonitor>();
   readonly #onChange = new Set<(replica: Replica) => void>();
   readonly #onLoad = new Set<() => void>();
+  readonly #onDiscovery = new Set<() => void>();
   readonly #onBuildEnded = new Set<(replicaId: string, build: EndedBuild) => void>();
   #cancelDiscovery: Cancel | undefined;
   #lastFacts: ReplicaFacts;
@@ -55,13 +55,16 @@ export class Fleet {
 
   /** Begin to find and check replicas. Once only; `stop` ends it. */
   start(): void {
-    this.#cancelDiscovery = this.#options.discovery.start((endpoints) => this.#discovered(endpoints));
+    this.#cancelDiscovery = this.#options.discovery.start(
+      (endpoints) => this.#discovered(endpoints),
+      () => this.#tell(this.#onDiscovery),
+    );
   }
 
   /** End all checks and close their connections. All replicas are gone then; builds are not touched. */
   stop(): void {
     this.#cancelDiscovery?.();
-    for (const listeners of [this.#onChange, this.#onLoad, this.#onBuildEnded]) listeners.clear();
+    for (const listeners of [this.#onChange, this.#onLoad, this.#onDiscovery, this.#onBuildEnded]) listeners.clear();
     for (const monitor of this.#monitors.values()) monitor.stop();
   }
 
@@ -109,6 +112,12 @@ export class Fleet {
   onLoad(listener: () => void): Cancel {
     this.#onLoad.add(listener);
     return () => this.#onLoad.delete(listener);
+  }
+
+  /** Hear when discovery's state or reason has changed. */
+  onDiscovery(listener: () => void): Cancel {
+    this.#onDiscovery.add(listener);
+    return () => this.#onDiscovery.delete(listener);
   }
 
   /**
@@ -161,13 +170,14 @@ export class Fleet {
     };
   }
 
-  /** Replicas and why they are out, for people: `a: ready, b: ejected (connect ECONNREFUSED 10.0.0.7:1234), and 40 more`. */
+  /** Replicas and why they are out, for people, or why none is known. */
   describe(): string {
-    const replicas = this.replicas().filter(({ state }) => state.t !== "gone");
-    if (replicas.length === 0) return "no replica is known";
-    const named = replicas.slice(0, MAX_DESCRIBED).map(describeReplica);
-    if (replicas.length > MAX_DESCRIBED) named.push(`and ${replicas.length - MAX_DESCRIBED} more`);
-    return named.join(", ");
+    return describeFleet(this.replicas(), () => this.discovery());
+  }
+
+  /** How well it is known which replicas there are. */
+  discovery(): readonly DiscoveryStatus[] {
+    return this.#options.discovery.status();
   }
 
   /** What a replica told us. */
@@ -201,24 +211,7 @@ export class Fleet {
 
   /** Find the replica that runs a build or has it in its history, asking all that may know. */
   async locateBuild(buildRef: string, timeoutMs: number): Promise<string | undefined> {
-    const ending = new AbortController();
-    const asked = this.#sorted().flatMap(({ replica: { id, state }, client }) =>
-      client && (state.t === "ready" || state.t === "draining")
-        ? [{ id, answer: client.knowsBuild(buildRef, { timeoutMs, signal: ending.signal }) }]
-        : [],
-    );
-    try {
-      return await Promise.any(
-        asked.map(async ({ id, answer }) => {
-          if (await answer) return id;
-          throw new Error("not here");
-        }),
-      );
-    } catch {
-      return undefined;
-    } finally {
-      ending.abort();
-    }
+    return await locateBuild(this.#sorted(), buildRef, timeoutMs);
   }
 
   #discovered(endpoints: readonly Endpoint[]): void {
@@ -267,7 +260,11 @@ export class Fleet {
     this.#monitors.delete(id);
     this.#order = undefined;
     this.#replicas = undefined;
-    for (const listener of [...this.#onLoad]) listener();
+    this.#tell(this.#onLoad);
+  }
+
+  #tell(listeners: ReadonlySet<() => void>): void {
+    for (const listener of [...listeners]) listener();
   }
 
   #changed(replica: Replica): void {
@@ -281,7 +278,7 @@ export class Fleet {
     const { replica } = monitor;
     const index = this.#replicas?.findIndex(({ id }) => id === replica.id) ?? -1;
     this.#replicas = index < 0 ? undefined : this.#replicas!.with(index, replica);
-    for (const listener of [...this.#onLoad]) listener();
+    this.#tell(this.#onLoad);
   }
 
   #firstReady(): ReplicaMonitor | undefined {

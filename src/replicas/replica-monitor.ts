@@ -60,10 +60,9 @@ export class ReplicaMonitor {
 
   /** The replica as it is now; the same object until something changes. */
   get replica(): Replica {
-    const { id, address } = this.#endpoint;
+    const { isTerminating: _, ...place } = this.#endpoint;
     this.#snapshot ??= {
-      id,
-      address,
+      ...place,
       state: this.#life.state,
       identity: this.facts?.workerId ?? "",
       runningBuilds: this.#load.running,

@@ -1,7 +1,21 @@
 import type { Address } from "../base/address.ts";
 
+/** A pod, as Kubernetes knows it. */
+export interface PodReference {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** Where a replica runs, as far as discovery says. */
+export interface Whereabouts {
+  readonly nodeName?: string;
+  readonly zone?: string;
+  readonly pod?: PodReference;
+}
+
 /** What discovery reports: a place where a buildkitd may be. */
-export interface Endpoint {
+export interface Endpoint extends Whereabouts {
   /** Stable name of the replica: from the configuration, the pod's name, or `host:port`. Unique in a fleet. */
   readonly id: string;
   readonly address: Address;
@@ -18,7 +32,7 @@ export type ReplicaState =
   | { readonly t: "gone"; readonly sinceMs: number };
 
 /** An endpoint plus what we learnt about it. A snapshot: it does not change under its reader. */
-export interface Replica {
+export interface Replica extends Whereabouts {
   readonly id: string;
   readonly address: Address;
   readonly state: ReplicaState;

@@ -46,6 +46,7 @@ export class FleetUnderTest {
         onEndpoints(endpoints);
         return () => {};
       },
+      status: () => [],
     };
     // Loopback is quick, but a busy machine is not: no check fails by its deadline unless a test wants it.
     const generous = { timeoutMs: 30_000, ...health };

@@ -1,7 +1,7 @@
 import { formatAddress } from "../../base/address.ts";
 import type { Cancel } from "../../base/clock.ts";
 import type { Endpoint } from "../replica.ts";
-import type { Discovery } from "./discovery.ts";
+import type { Discovery, DiscoveryStatus } from "./discovery.ts";
 
 /**
  * Several discoveries as one. An id or an address that two of them report is
@@ -14,17 +14,21 @@ export class CombinedDiscovery implements Discovery {
     this.#parts = parts;
   }
 
-  start(onEndpoints: (endpoints: readonly Endpoint[]) => void): Cancel {
+  start(onEndpoints: (endpoints: readonly Endpoint[]) => void, onStatus?: () => void): Cancel {
     const reports: (readonly Endpoint[])[] = this.#parts.map(() => []);
     const cancels = this.#parts.map((part, index) =>
       part.start((endpoints) => {
         reports[index] = endpoints;
         onEndpoints(withoutRepeats(reports.flat()));
-      }),
+      }, onStatus),
     );
     return () => {
       for (const cancel of cancels) cancel();
     };
+  }
+
+  status(): readonly DiscoveryStatus[] {
+    return this.#parts.flatMap((part) => part.status());
   }
 }
 

@@ -3,7 +3,7 @@ import { hostPort } from "../../base/address.ts";
 import type { Cancel, Clock } from "../../base/clock.ts";
 import type { Logger } from "../../base/log.ts";
 import type { Endpoint } from "../replica.ts";
-import type { Discovery } from "./discovery.ts";
+import type { Discovery, DiscoveryStatus } from "./discovery.ts";
 
 /** The part of `node:dns/promises` Resolver that is used. */
 export interface DnsResolver {
@@ -47,31 +47,36 @@ const NO_RECORD = new Set(["ENODATA", "ENOTFOUND"]);
 export class DnsDiscovery implements Discovery {
   readonly #options: DnsDiscoveryOptions;
   readonly #resolver: DnsResolver;
+  #answeredMs: number | undefined;
+  /** Why the last look-up brought nothing. */
+  #failure: string | undefined;
 
   constructor(options: DnsDiscoveryOptions) {
     this.#options = options;
     this.#resolver = options.resolver ?? systemResolver;
   }
 
-  start(onEndpoints: (endpoints: readonly Endpoint[]) => void): Cancel {
+  start(onEndpoints: (endpoints: readonly Endpoint[]) => void, onStatus: () => void = () => {}): Cancel {
     const { clock, log, name, refreshMs = DEFAULT_REFRESH_MS } = this.#options;
     const answers: Target[][] = [];
     let isStopped = false;
-    let isFailing = false;
     let cancelTimer: Cancel = () => {};
     let reported = "";
     const refresh = async () => {
       const outcomes = await Promise.allSettled(this.#lookUps());
       if (isStopped) return;
       cancelTimer = clock.after(refreshMs, refresh);
-      const wasFailing = isFailing;
-      isFailing = !outcomes.some((outcome) => outcome.status === "fulfilled" && outcome.value.length > 0);
-      if (isFailing) {
-        const reason = failureReason(outcomes);
-        if (!wasFailing) log.warn({ name, reason }, "replica look-up failed, keeping the last answer");
+      const failedBefore = this.#failure;
+      const hasFound = outcomes.some((outcome) => outcome.status === "fulfilled" && outcome.value.length > 0);
+      this.#failure = hasFound ? undefined : failureReason(outcomes);
+      if (this.#failure !== failedBefore) onStatus();
+      if (this.#failure !== undefined) {
+        const fields = { name, reason: this.#failure };
+        if (failedBefore === undefined) log.warn(fields, "replica look-up failed, keeping the last answer");
         return;
       }
-      if (wasFailing) log.info({ name }, "replica look-up works again");
+      this.#answeredMs = clock.nowMs();
+      if (failedBefore !== undefined) log.info({ name }, "replica look-up works again");
       outcomes.forEach((outcome, index) => {
         if (outcome.status === "fulfilled") answers[index] = outcome.value;
         else if (NO_RECORD.has(outcome.reason?.code)) answers[index] = [];
@@ -87,6 +92,14 @@ export class DnsDiscovery implements Discovery {
       isStopped = true;
       cancelTimer();
     };
+  }
+
+  status(): readonly DiscoveryStatus[] {
+    const { name, clock } = this.#options;
+    const source = `DNS look-up of ${name}`;
+    const ageMs = this.#answeredMs === undefined ? {} : { ageMs: clock.nowMs() - this.#answeredMs };
+    if (this.#failure !== undefined) return [{ source, state: "stale", ...ageMs, reason: this.#failure }];
+    return [{ source, state: this.#answeredMs === undefined ? "syncing" : "live", ...ageMs }];
   }
 
   /** One look-up for each kind of record, so that one kind's failure does not touch the other's answer. */

@@ -1,6 +1,6 @@
 import type { Cancel } from "../../base/clock.ts";
 import type { Endpoint } from "../replica.ts";
-import type { Discovery } from "./discovery.ts";
+import type { Discovery, DiscoveryStatus } from "./discovery.ts";
 
 /** Replicas that were listed, and do not change. */
 export class StaticDiscovery implements Discovery {
@@ -13,5 +13,9 @@ export class StaticDiscovery implements Discovery {
   start(onEndpoints: (endpoints: readonly Endpoint[]) => void): Cancel {
     onEndpoints(this.#endpoints);
     return () => {};
+  }
+
+  status(): readonly DiscoveryStatus[] {
+    return [];
   }
 }
