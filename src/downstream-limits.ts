@@ -1,5 +1,5 @@
 import type { Config } from "./config/schema.ts";
-import type { DownstreamLimits } from "./dataplane/downstream-connection.ts";
+import type { DownstreamLimits } from "./dataplane/downstream-limits.ts";
 
 /** The bounds of clients' connections, as the data plane takes them. */
 export function downstreamLimits(limits: Config["limits"]): DownstreamLimits {

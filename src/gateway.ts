@@ -20,11 +20,13 @@ import type { TlsFiles } from "./base/tls-files.ts";
 import type { TlsMaterial } from "./base/tls-material.ts";
 import { type PoolConfig, poolsOf } from "./config/pools.ts";
 import type { Config } from "./config/schema.ts";
+import { policyOf } from "./configured-policy.ts";
 import { FACADE_PATHS } from "./control/facade.ts";
 import type { OnReadDoor } from "./dataplane/onread-door.ts";
 import { type PoolChoice, Switch } from "./dataplane/switch.ts";
 import { downstreamLimits } from "./downstream-limits.ts";
 import { Callers } from "./identity/callers.ts";
+import type { Policy } from "./identity/policy.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import { CombinedDiscovery } from "./replicas/discovery/combined.ts";
 import type { Discovery } from "./replicas/discovery/discovery.ts";
@@ -73,7 +75,8 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
   const upstreamTls = enabled ? follow("replicaTls", replicaFiles, servername) : undefined;
   const followed = [clientTls, upstreamTls].filter((one) => one !== undefined);
   addCertificateMetrics(registry, () => followed.flatMap(({ expiries }) => expiries));
-  const pools = makePools(config, clock, log, upstreamTls, builds, parts);
+  const policy = policyOf(config);
+  const pools = makePools(config, clock, log, upstreamTls, policy, builds, parts);
   const dataplane = new Switch({
     clock,
     log,
@@ -84,6 +87,7 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
     ...(onReadDoor && { onReadDoor }),
     facadePaths: FACADE_PATHS,
     callers: new Callers({ trust: config.identity.trust }),
+    ...(policy && { policy }),
   });
   let isDraining = false;
   const admin = new AdminServer({
@@ -99,7 +103,7 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
   };
   try {
     const adminAddress = await listenAdmin(admin, config);
-    const listening = await listenAll(dataplane, config, pools);
+    const listening = await listenAll(dataplane, config, pools, policy);
     for (const { pool } of pools) pool.start();
     return {
       listening,
@@ -158,16 +162,37 @@ async function listenAdmin(server: AdminServer, { admin }: Config): Promise<Addr
   return listen === "off" ? undefined : await blameSetting("admin.listen", () => server.listen(listen));
 }
 
-async function listenAll(dataplane: Switch, config: Config, pools: readonly ReachablePool[]): Promise<Address[]> {
+async function listenAll(
+  dataplane: Switch,
+  config: Config,
+  pools: readonly ReachablePool[],
+  policy: Policy | undefined,
+): Promise<Address[]> {
   const listening: Address[] = [];
   const open = async (setting: string, addresses: readonly Address[], choose: PoolChoice) => {
     for (const address of addresses) {
-      listening.push(await blameSetting(setting, () => dataplane.listen(address, choose)));
+      const allowed = allowedChoice(pools, policy, choose);
+      listening.push(await blameSetting(setting, () => dataplane.listen(address, allowed)));
     }
   };
   await open("listen", config.listen, commonChoice(pools));
   for (const { pool, listen } of pools) await open(`pools.${pool.name}.listen`, listen, () => pool.side);
   return listening;
+}
+
+/** Leads clients to the pool that their policy rule sends them to, and from pools that it does not let them use. */
+function allowedChoice(pools: readonly ReachablePool[], policy: Policy | undefined, usual: PoolChoice): PoolChoice {
+  if (!policy) return usual;
+  return (servername, caller) => {
+    const rule = policy.ruleFor(caller);
+    const sentTo = pools.find(({ pool }) => pool.name === rule?.pool);
+    if (sentTo) return sentTo.pool.side;
+    const chosen = usual(servername, caller);
+    const name = pools.find(({ pool }) => pool.side === chosen)?.pool.name;
+    if (name === undefined || rule?.pools === undefined || rule.pools.includes(name)) return chosen;
+    const reason = `policy rule ${JSON.stringify(rule.name)} does not allow pool ${name}`;
+    return new GatewayError("not_allowed", reason);
+  };
 }
 
 /** A pool, and the ways that lead to it. */
@@ -180,6 +205,7 @@ function makePools(
   clock: Clock,
   log: Logger,
   replicaTls: TlsMaterial | undefined,
+  policy: Policy | undefined,
   builds: BuildMetrics,
   { wrapPlacer }: GatewayParts,
 ): ReachablePool[] {
@@ -207,6 +233,7 @@ function makePools(
         weightOf: weightOf(queue.weights),
       },
       progress: queue.progress,
+      ...(policy && { policy }),
       onBuildEnded: ({ caller, reason = "none", ...build }) =>
         builds.ended({ ...build, pool: pool.name, reason, repository: caller.repository }),
       ...(wrapPlacer && { wrapPlacer }),

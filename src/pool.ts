@@ -5,6 +5,7 @@ import type { TlsMaterial } from "./base/tls-material.ts";
 import { Facade } from "./control/facade.ts";
 import type { SwitchPool } from "./dataplane/switch.ts";
 import { describeCaller, UNKNOWN_CALLER } from "./identity/caller.ts";
+import type { Policy } from "./identity/policy.ts";
 import type { Discovery } from "./replicas/discovery/discovery.ts";
 import { Fleet } from "./replicas/fleet.ts";
 import { acceptsBuilds, type Replica } from "./replicas/replica.ts";
@@ -36,6 +37,8 @@ export interface PoolOptions {
   readonly memory: { readonly lifetimeMs: number; readonly maxKeys: number };
   readonly placement: PlacerOptions;
   readonly progress: ProgressMode;
+  /** What callers may do. Absent: everything. */
+  readonly policy?: Policy;
   /** A build that is not internal has ended, or will not run. */
   readonly onBuildEnded?: (build: BuildEnd) => void;
   /** Replaces the placement; what it would have been is given to it. */
@@ -123,6 +126,7 @@ export class Pool {
       log,
       keySources,
       progress: options.progress,
+      ...(options.policy && { policy: options.policy }),
       onBuildEnded: (build) => {
         const { caller, replicaId: replica, ...told } = build;
         log.info({ ...told, replica, ...describeCaller(caller) }, "build ended");

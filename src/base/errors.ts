@@ -27,6 +27,8 @@ export const ERROR_STATUS = {
   invalid_request: GrpcStatus.INVALID_ARGUMENT,
   /** The client has not said who it is in the way that `tls` asks for. */
   unauthenticated: GrpcStatus.UNAUTHENTICATED,
+  /** A policy rule does not let the caller do this; the message names the rule. */
+  not_allowed: GrpcStatus.PERMISSION_DENIED,
   /** The client cancelled the build that the call belongs to. */
   cancelled: GrpcStatus.CANCELLED,
   /** A configured bound was reached; the message names the number and the setting. */

@@ -20,7 +20,12 @@ export interface SolveRequest {
   readonly attrs: ReadonlyMap<string, string>;
   /** `name` of each image exporter: comma-separated image names. */
   readonly imageNames: readonly string[];
+  /** What the build asks to be granted: `network.host`, `security.insecure`, `device`. */
+  readonly entitlements: readonly string[];
 }
+
+/** BuildKit knows three kinds; devices may be many. */
+const MAX_ENTITLEMENTS = 1_000;
 
 /** Real builds draw on a handful; each is remembered. */
 const MAX_INPUT_SESSIONS = 1_000;
@@ -38,6 +43,7 @@ export function readSolveRequest(message: Buffer): SolveRequest {
   const attrs = new Map<string, string>();
   const inputSessions = new Set<string>();
   const imageNames: string[] = [];
+  const entitlements: string[] = [];
   const budget = fieldBudget();
   for (const field of readFields(message, budget)) {
     switch (field.number) {
@@ -65,6 +71,12 @@ export function readSolveRequest(message: Buffer): SolveRequest {
         else if (READ_ATTRS.has(key)) attrs.set(key, entryText(value));
         break;
       }
+      case 9:
+        entitlements.push(fieldText(field));
+        if (entitlements.length > MAX_ENTITLEMENTS) {
+          throw new ProtobufError(`more than ${MAX_ENTITLEMENTS} entitlements`);
+        }
+        break;
       case 15:
         policySession = fieldText(field);
         break;
@@ -85,6 +97,7 @@ export function readSolveRequest(message: Buffer): SolveRequest {
     isFrontendless: !hasDefinition && !hasFrontend,
     attrs,
     imageNames,
+    entitlements,
   };
 }
 

@@ -3,11 +3,12 @@ import { type CommandContext, ExitStatus, type ExitStatusValue, PROGRAM } from "
 import { drainCommand } from "./drain.ts";
 import { explainCommand } from "./explain.ts";
 import { programHelp } from "./help.ts";
+import { policyCommand } from "./policy.ts";
 import { serveCommand } from "./serve.ts";
 import { sidecarCommand } from "./sidecar.ts";
 import { programVersion } from "./version.ts";
 
-const COMMANDS = [serveCommand, sidecarCommand, drainCommand, explainCommand];
+const COMMANDS = [serveCommand, sidecarCommand, drainCommand, explainCommand, policyCommand];
 
 /** Run the program with the arguments after its own name; resolves with the exit status. */
 export async function runCommandLine(argv: readonly string[], context: CommandContext): Promise<ExitStatusValue> {

@@ -1,5 +1,6 @@
-import { list, section } from "./structure.ts";
-import { flag, quote, value } from "./value-types.ts";
+import { section } from "./structure.ts";
+import { textList } from "./text-list.ts";
+import { flag } from "./value-types.ts";
 
 /** A DNS label, as names of namespaces are (RFC 1123 §2.1). */
 const NAMESPACE = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
@@ -34,11 +35,3 @@ export const identitySchema = section({
       ),
   }),
 });
-
-function textList(label: string, isValid: (text: string) => boolean, hint: string) {
-  const read = (input: unknown): string => {
-    if (typeof input === "string" && isValid(input)) return input;
-    throw new Error(`not a ${label}: ${quote(input)} (${hint})`);
-  };
-  return list(value(label, read), { label, writeItem: String }, (text) => [quote(text)]);
-}

@@ -1,9 +1,10 @@
-import { z } from "zod";
+import type { z } from "zod";
 import { formatAddress } from "../base/address.ts";
 import { dnsNameList, listenAddresses, replicaList } from "./address-values.ts";
+import { namedSections } from "./named-sections.ts";
 import { platformList } from "./platform-values.ts";
 import { servernameList } from "./servername-values.ts";
-import { isGiven, isMap, section, typeMessage } from "./structure.ts";
+import { isGiven, section } from "./structure.ts";
 import { count, quote } from "./value-types.ts";
 
 /** A name that appears in messages, logs and addresses of the admin port. */
@@ -31,53 +32,33 @@ const poolSchema = section(
       defaultText: "that of `platforms`",
     }),
   },
-  ({ listen, servernames, replicas, replicasDns }, report) => {
-    if (!isGiven(listen) && !isGiven(servernames)) report("listen", "a pool needs listen or servernames");
+  ({ replicas, replicasDns }, report) => {
     if (!isGiven(replicas) && !isGiven(replicasDns)) report("replicas", "a pool needs replicas or replicasDns");
   },
 );
 
 /** `pools`: fleets by name. Absent or empty: there is one, made of the settings outside. */
-export const poolsSchema = z.preprocess(
-  (input, context) => {
-    // A record leaves this key out without a word.
-    if (isMap(input) && Object.hasOwn(input, "__proto__")) context.addIssue(nameFault("__proto__"));
-    return input ?? {};
-  },
-  z
-    .record(z.string(), poolSchema, typeMessage("not a map of pools (write a name, and its keys below it)"))
-    .superRefine(
-      (pools, context) => {
-        for (const name of Object.keys(pools)) {
-          if (!POOL_NAME.test(name)) context.addIssue(nameFault(name));
-        }
-      },
-      { when: ({ value }) => isMap(value) },
-    )
-    .superRefine((pools, context) => {
-      const owners = new Map<string, string>();
-      for (const [name, { listen, servernames }] of Object.entries(pools)) {
-        const claim = (key: string, identity: string, index: number) => {
-          const owner = owners.get(identity) ?? name;
-          if (owner !== name) {
-            context.addIssue({ code: "custom", message: `${identity} is pool ${owner}'s`, path: [name, key, index] });
-          }
-          owners.set(identity, owner);
-        };
-        for (const [index, address] of listen.entries()) {
-          const isAnyPort = address.t === "tcp" && address.port === 0;
-          if (!isAnyPort) claim("listen", `address ${formatAddress(address)}`, index);
-        }
-        for (const [index, servername] of servernames.entries())
-          claim("servernames", `name ${quote(servername)}`, index);
+export const poolsSchema = namedSections(poolSchema, {
+  pattern: POOL_NAME,
+  noun: "pool",
+  hint: '1 to 63 of a-z, 0-9 and "-"',
+}).superRefine((pools, context) => {
+  const owners = new Map<string, string>();
+  for (const [name, { listen, servernames }] of Object.entries(pools)) {
+    const claim = (key: string, identity: string, index: number) => {
+      const owner = owners.get(identity) ?? name;
+      if (owner !== name) {
+        context.addIssue({ code: "custom", message: `${identity} is pool ${owner}'s`, path: [name, key, index] });
       }
-    }),
-);
+      owners.set(identity, owner);
+    };
+    for (const [index, address] of listen.entries()) {
+      const isAnyPort = address.t === "tcp" && address.port === 0;
+      if (!isAnyPort) claim("listen", `address ${formatAddress(address)}`, index);
+    }
+    for (const [index, servername] of servernames.entries()) claim("servernames", `name ${quote(servername)}`, index);
+  }
+});
 
 /** Pools as configured, by name. */
 export type ConfiguredPools = z.output<typeof poolsSchema>;
-
-function nameFault(name: string) {
-  const message = `not a pool name: ${quote(name)} (1 to 63 of a-z, 0-9 and "-")`;
-  return { code: "custom" as const, message, path: [name] };
-}

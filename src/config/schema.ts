@@ -7,11 +7,12 @@ import { limitsSchema } from "./limits-schema.ts";
 import { logSchema } from "./log-schema.ts";
 import { metricsSchema } from "./metrics-schema.ts";
 import { platformList } from "./platform-values.ts";
+import { policySchema } from "./policy-schema.ts";
 import { type ConfiguredPools, poolsSchema } from "./pools-schema.ts";
 import { affinitySchema, placementSchema, queueSchema } from "./scheduling-schema.ts";
-import { isGiven, section } from "./structure.ts";
+import { isGiven, isMap, section } from "./structure.ts";
 import { replicaTlsSchema, tlsSchema } from "./tls-schema.ts";
-import { count, duration, word } from "./value-types.ts";
+import { count, duration, quote, word } from "./value-types.ts";
 
 const DEFAULT_LISTEN: Address = { t: "tcp", host: "0.0.0.0", port: 1234 };
 
@@ -73,6 +74,7 @@ export const configSchema = section(
     log: logSchema,
     drain: drainSchema,
     identity: identitySchema,
+    policy: policySchema,
     metrics: metricsSchema,
     affinity: affinitySchema,
     placement: placementSchema,
@@ -88,13 +90,28 @@ export const configSchema = section(
     for (const key of ["replicas", "replicasDns"]) {
       if (isGiven(keys.pools) && isGiven(keys[key])) report(key, "with pools, each replica belongs in a pool");
     }
+    for (const name of unreachablePools(keys)) {
+      report(
+        ["pools", name, "listen"],
+        "a pool needs listen, servernames, or a rule of policy that sends builds there",
+      );
+    }
   },
 )
-  .superRefine(({ listen, pools, tls, identity }, context) => {
+  .superRefine(({ listen, pools, tls, identity, policy }, context) => {
     const fault = (path: PropertyKey[], message: string) => context.addIssue({ code: "custom", message, path });
     if (identity.trust.length > 0 && tls.clientCa === undefined) fault(["identity", "trust"], "needs tls.clientCa");
+    const rules = Object.entries(policy);
     for (const [name, { servernames }] of Object.entries(pools)) {
       if (servernames.length > 0 && tls.mode === "off") fault(["pools", name, "servernames"], "need tls");
+    }
+    for (const [name, { pool, pools: allowed = [] }] of rules) {
+      const known = Object.keys(pools);
+      const isKnown = (one: string) => known.includes(one);
+      if (pool !== undefined && !isKnown(pool)) fault(["policy", name, "pool"], `no such pool: ${quote(pool)}`);
+      for (const [index, one] of allowed.entries()) {
+        if (!isKnown(one)) fault(["policy", name, "pools", index], `no such pool: ${quote(one)}`);
+      }
     }
     if (listen !== undefined && !isCommonListenUsed(pools)) {
       fault(["listen"], "leads to no pool (give a pool servernames, or leave it out)");
@@ -112,6 +129,15 @@ export const configSchema = section(
 
 /** The whole configuration, checked and complete. */
 export type Config = z.output<typeof configSchema>;
+
+/** Pools that no address, name or rule leads to. */
+function unreachablePools({ pools, policy }: Readonly<Record<string, unknown>>): string[] {
+  const sections = (map: unknown) => Object.entries(isMap(map) ? map : {}).filter(([, keys]) => isMap(keys));
+  const sentTo = sections(policy).map(([, { pool }]) => pool);
+  return sections(pools).flatMap(([name, { listen, servernames }]) =>
+    isGiven(listen) || isGiven(servernames) || sentTo.includes(name) ? [] : [name],
+  );
+}
 
 function defaultListen(pools: ConfiguredPools): readonly Address[] {
   return isCommonListenUsed(pools) ? [DEFAULT_LISTEN] : [];

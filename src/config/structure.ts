@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { type ValueType, valueTypes } from "./value-types.ts";
 
-/** Report a fault that concerns more than one key of a section, at `key`. */
-export type ReportFault = (key: string, message: string) => void;
+/** Report a fault that concerns more than one key of a section, at a key or below it. */
+export type ReportFault = (at: string | readonly string[], message: string) => void;
 
 /**
  * A group of keys. Unknown keys are errors; an absent or empty section is all defaults.
@@ -16,7 +16,7 @@ export function section<T extends z.ZodRawShape>(
 ) {
   const schema = z.strictObject(shape, typeMessage("not a section (write its keys below it, indented)")).superRefine(
     (keys, context) => {
-      check(keys, (key, message) => context.addIssue({ code: "custom", message, path: [key] }));
+      check(keys, (at, message) => context.addIssue({ code: "custom", message, path: [at].flat() }));
     },
     { when: ({ value }) => isMap(value) },
   );

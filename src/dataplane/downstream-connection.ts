@@ -6,40 +6,15 @@ import { type HeaderField, headerValue } from "../http2/header-field.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { ClientConnection } from "../identity/callers.ts";
 import { CLAIM_HEADER } from "../identity/claim.ts";
-import type { ConnectOutcome } from "../routing/routed-call.ts";
 import type { Router } from "../routing/router.ts";
-import { rpcKind } from "../routing/rpc-table.ts";
-import { Call } from "./call.ts";
-import type { CallOwner } from "./call-options.ts";
-import { ClientUpstreams, type ClientUpstreamsOptions, FACADE_ID } from "./client-upstreams.ts";
-import type { ConnectionHandler, ConnectionLimits, RequestHandler } from "./connection-options.ts";
+import { type CallingClient, type CallServices, ClientCalls } from "./client-calls.ts";
+import type { ConnectionHandler, RequestHandler } from "./connection-options.ts";
+import type { DownstreamLimits } from "./downstream-limits.ts";
 import { FrameConnection } from "./frame-connection.ts";
-import type { HeldTotals } from "./held-body.ts";
-import { keepPatient } from "./held-patience.ts";
 import type { FirstBytes } from "./listener.ts";
-import { LostCalls } from "./lost-calls.ts";
 import { notGrpc, refuse, refusedWith } from "./refusal.ts";
-import { RequestFields } from "./request-fields.ts";
-import { readSolve, readStatus } from "./request-reader.ts";
 import type { Stream } from "./stream.ts";
 import type { Transport } from "./transport.ts";
-
-/** What connections of clients need of the rest of the gateway. */
-export interface DownstreamServices
-  extends Omit<ClientUpstreamsOptions, "limits" | "connectTimeoutMs" | "onUnreachable"> {
-  readonly router: Router;
-  readonly clock: Clock;
-  readonly log: Logger;
-  /** Full paths of the methods the façade answers. */
-  readonly facadePaths: ReadonlySet<string>;
-  /** What some replica answered to LLBBridge/Ping. */
-  readonly cachedPong: () => Buffer | undefined;
-  readonly limits: DownstreamLimits;
-  /** What we say of every client to the replicas, as a claim's header; empty: nothing. */
-  readonly claim: () => string;
-  /** Who a client is; `claim` is what its call says of that. */
-  readonly identify: (client: ClientConnection, claim: string | undefined) => Caller;
-}
 
 /** What was found out of a client before its first frame. */
 export interface ClientFacts {
@@ -49,61 +24,47 @@ export interface ClientFacts {
   readonly certificateNames: readonly string[];
 }
 
-/** Bounds of one client's connection and of those it opens. */
-export interface DownstreamLimits {
-  readonly client: ConnectionLimits;
-  readonly replica: ConnectionLimits;
-  readonly solveBytes: number;
-  readonly heldBytes: number;
-  readonly heldStreams: number;
-  readonly connectTimeoutMs: number;
-  /** For the client's preface and SETTINGS. */
-  readonly handshakeTimeoutMs: number;
+/** What a client's connection is made of. */
+export interface DownstreamOptions {
+  readonly transport: Transport;
+  readonly client: ClientFacts;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly limits: DownstreamLimits;
+  /** Who a client is; `claim` is what its call says of that. */
+  readonly identify: (client: ClientConnection, claim: string | undefined) => Caller;
+  /**
+   * Where the calls of a client go, which its first call's caller may decide; an
+   * error is what each call is told. `host`: the client's address.
+   */
+  readonly choose: (caller: Caller, host: string) => CallServices | GatewayError;
+  /** It is over. Called once. */
+  readonly onEnded: () => void;
 }
 
-/** Calls of the whole process, counted as they arrive. */
-let arrivals = 0;
-
-/** One client's connection: takes its calls, and gives each to whom the router says. */
-export class DownstreamConnection implements CallOwner, ClientConnection, ConnectionHandler, RequestHandler {
+/** One client's connection, from its first frame to its last. */
+export class DownstreamConnection implements CallingClient, ClientConnection, ConnectionHandler, RequestHandler {
   readonly host: string;
   readonly certificateNames: readonly string[];
-  readonly clock: Clock;
-  readonly #services: DownstreamServices;
+  readonly log: Logger;
+  readonly #options: DownstreamOptions;
   readonly #frames: FrameConnection;
-  readonly #upstreams: ClientUpstreams;
-  readonly #calls = new Set<Call>();
-  readonly #held: HeldTotals;
-  readonly #lost: LostCalls;
-  readonly #requestFields = new RequestFields();
-  readonly #log: Logger;
-  readonly #onEnded: () => void;
   readonly #cancelHandshake: Cancel;
-  #lastActiveMs: number;
+  readonly #openedMs: number;
+  /** Absent until the first call. */
+  #calls: ClientCalls | GatewayError | undefined;
 
-  constructor(transport: Transport, services: DownstreamServices, client: ClientFacts, onEnded: () => void) {
-    const { peer, certificateNames } = client;
-    const { clock, limits, log, router } = services;
-    this.host = peer.replace(/:\d+$/, "");
-    this.certificateNames = certificateNames;
-    this.clock = clock;
-    this.#services = services;
-    this.#log = log.child({ client: peer });
-    this.#onEnded = onEnded;
-    this.#held = { bytes: 0, calls: 0, maxBytes: limits.heldBytes };
-    this.#lost = new LostCalls(router);
-    this.#upstreams = new ClientUpstreams({
-      ...services,
-      log: this.#log,
-      limits: limits.replica,
-      connectTimeoutMs: limits.connectTimeoutMs,
-      onUnreachable: (call, error) => this.#lost.add(call, error),
-    });
+  constructor(options: DownstreamOptions) {
+    const { transport, client, clock, log, limits } = options;
+    this.host = client.peer.replace(/:\d+$/, "");
+    this.certificateNames = client.certificateNames;
+    this.log = log.child({ client: client.peer });
+    this.#options = options;
+    this.#openedMs = clock.nowMs();
     this.#frames = new FrameConnection({ transport, clock, log, limits: limits.client, handler: this, requests: this });
     this.#cancelHandshake = clock.after(limits.handshakeTimeoutMs, () => {
       this.#frames.close(ErrorCode.SETTINGS_TIMEOUT, "no HTTP/2 SETTINGS in time (limits.handshakeTimeout)");
     });
-    this.#lastActiveMs = clock.nowMs();
   }
 
   /** Begin to serve; `first` has been read already. */
@@ -114,17 +75,17 @@ export class DownstreamConnection implements CallOwner, ClientConnection, Connec
 
   /** How long no call has been open, in milliseconds; 0 while one is. */
   get idleMs(): number {
-    return this.#calls.size > 0 ? 0 : this.#services.clock.nowMs() - this.#lastActiveMs;
+    return this.#bound?.idleMs ?? this.#options.clock.nowMs() - this.#openedMs;
   }
 
   /** Whether a call of its has been open on this replica, of the pool that `router` belongs to, less than `withinMs` ago. */
   uses(router: Router, replicaId: string, withinMs: number): boolean {
-    return this.#services.router === router && this.#upstreams.uses(replicaId, withinMs);
+    return this.#bound?.uses(router, replicaId, withinMs) === true;
   }
 
-  /** Say goodbye and close; open calls are answered first, or their users would read of a lost connection. */
+  /** Say goodbye and close; open calls are answered first. */
   close(reason: string): void {
-    this.#lost.answerAll(this.#calls, new GatewayError("shutting_down", reason));
+    this.#bound?.answerAll(new GatewayError("shutting_down", reason));
     this.#frames.close(ErrorCode.NO_ERROR, reason);
   }
 
@@ -138,134 +99,38 @@ export class DownstreamConnection implements CallOwner, ClientConnection, Connec
 
   ended(cause: Error): void {
     this.#cancelHandshake();
-    this.#log.debug({ reason: cause.message }, "client connection ended");
-    this.#upstreams.close();
-    this.#services.router.clientGone(this);
-    this.#onEnded();
+    this.log.debug({ reason: cause.message }, "client connection ended");
+    this.#bound?.ended();
+    this.#options.onEnded();
   }
 
   requestTooLarge(stream: Stream, listBytes: number): void {
-    const { headerListBytes } = this.#services.limits.client;
+    const { headerListBytes } = this.#options.limits.client;
     const text = `request headers of at least ${listBytes} bytes over ${headerListBytes} (limits.headerListBytes)`;
     refuse(stream, refusedWith(new GatewayError("limit_exceeded", text)));
   }
 
   requestOpened(stream: Stream, fields: readonly HeaderField[], isEndOfStream: boolean): void {
-    const refusal = notGrpc(fields) ?? this.#tooManyHeld();
+    const refusal = notGrpc(fields);
     if (refusal) {
       refuse(stream, refusal);
       return;
     }
-    const path = headerValue(fields, ":path")!;
-    const call = new Call({
-      kind: rpcKind(path, this.#services.facadePaths),
-      path,
-      owner: this,
-      arrival: arrivals++,
-      stream,
-      fields,
-      sentFields: this.#requestFields.sentOn(fields, this.#services.claim()),
-      held: this.#held,
-    });
-    this.#calls.add(call);
-    this.#route(call);
-    if (isEndOfStream) call.data(NO_BYTES, true);
-  }
-
-  #tooManyHeld(): HeaderField[] | undefined {
-    const { calls } = this.#held;
-    if (calls < this.#services.limits.heldStreams) return undefined;
-    return refusedWith(
-      new GatewayError("limit_exceeded", `${calls} calls wait on this connection (limits.heldStreams)`),
-    );
-  }
-
-  #route(call: Call): void {
-    const { router, clock, cachedPong } = this.#services;
-    if (router.straightTo !== undefined) {
-      call.isRouted = true;
-      this.releaseCall(call, router.straightTo);
-    } else this.#routeByKind(call, router);
-    keepPatient(call, clock, cachedPong);
-  }
-
-  #routeByKind(call: Call, router: Router): void {
-    const { fields } = call;
-    switch (call.kind) {
-      case "facade":
-        this.releaseCall(call, FACADE_ID);
-        break;
-      case "solve":
-        router.solveArriving(this);
-        break;
-      case "status":
-        break;
-      case "session": {
-        const buildSession = headerValue(fields, "x-docker-expose-session-uuid");
-        if (buildSession === undefined) router.openOther(call);
-        else router.openSession(call, buildSession, headerValue(fields, "x-docker-expose-session-sharedkey"));
-        break;
-      }
-      case "bridge": {
-        const buildRef = headerValue(fields, "buildkit-controlapi-buildid");
-        if (buildRef === undefined) router.openOther(call);
-        else router.openBridge(call, buildRef);
-        break;
-      }
-      case "other":
-        router.openOther(call);
-        break;
-    }
-  }
-
-  /** More of a call's body: a Solve or Status may now be readable. */
-  heldDataCame(call: Call): void {
-    // buildkitd ends a Session when its client has ended it, also one that no build has used.
-    if (call.kind === "session" && call.isHeldEnded) call.finish();
-    if (call.isRouted) return;
-    const { router, limits } = this.#services;
-    if (call.kind === "solve") {
-      const solve = readSolve(call, limits.solveBytes);
-      if (!solve) return;
-      call.isRouted = true;
-      router.solveArrived(this);
-      router.openSolve(call, solve);
-    } else if (call.kind === "status") {
-      const buildRef = readStatus(call);
-      if (buildRef === undefined) return;
-      call.isRouted = true;
-      router.openStatus(call, buildRef);
-    }
-  }
-
-  callLost(call: Call, error: Error): void {
-    const text = `${this.#services.upstreamNoun} ${call.replicaId} went away: ${error.message}`;
-    this.#lost.add(call, new GatewayError("upstream_lost", text, { cause: error }));
+    this.#calls ??= this.#bind(fields);
+    if (this.#calls instanceof GatewayError) refuse(stream, refusedWith(this.#calls));
+    else this.#calls.open(stream, fields, isEndOfStream);
   }
 
   callerOf(fields: readonly HeaderField[]): Caller {
-    return this.#services.identify(this, headerValue(fields, CLAIM_HEADER));
+    return this.#options.identify(this, headerValue(fields, CLAIM_HEADER));
   }
 
-  callClosed(call: Call): void {
-    const { router, clock } = this.#services;
-    this.#calls.delete(call);
-    this.#lastActiveMs = clock.nowMs();
-    if (call.kind === "solve" && !call.isRouted) router.solveArrived(this);
-    router.closed(call);
+  #bind(fields: readonly HeaderField[]): ClientCalls | GatewayError {
+    const services = this.#options.choose(this.callerOf(fields), this.host);
+    return services instanceof GatewayError ? services : new ClientCalls(this, services);
   }
 
-  isConnected(replicaId: string): boolean {
-    return this.#upstreams.isConnected(replicaId);
-  }
-
-  connect(replicaId: string): Promise<ConnectOutcome> {
-    return this.#upstreams.connect(replicaId);
-  }
-
-  releaseCall(call: Call, replicaId: string): void {
-    this.#upstreams.release(call, replicaId);
+  get #bound(): ClientCalls | undefined {
+    return this.#calls instanceof ClientCalls ? this.#calls : undefined;
   }
 }
-
-const NO_BYTES = Buffer.alloc(0);

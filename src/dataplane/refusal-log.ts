@@ -19,14 +19,14 @@ export class RefusalLog {
     this.#log = log;
   }
 
-  /** `host` is the client's address without its port. */
-  refused(host: string, reason: string): void {
+  /** `host` is the client's address without its port; `fields`: what else is known. */
+  refused(host: string, reason: string, fields: Readonly<Record<string, string>> = {}): void {
     const key = `${host} ${reason}`;
     const nowMs = this.#clock.nowMs();
     if (nowMs < (this.#quietUntilMs.get(key) ?? 0)) return;
     this.#quietUntilMs.delete(key);
     this.#quietUntilMs.set(key, nowMs + QUIET_MS);
     if (this.#quietUntilMs.size > MAX_CLIENTS) this.#quietUntilMs.delete(this.#quietUntilMs.keys().next().value!);
-    this.#log.warn({ client: host, reason }, "client refused");
+    this.#log.warn({ client: host, reason, ...fields }, "client refused");
   }
 }

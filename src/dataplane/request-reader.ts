@@ -1,4 +1,5 @@
 import { GatewayError } from "../base/errors.ts";
+import { historyUpdateName } from "../buildkit/history-update.ts";
 import { ProtobufError } from "../buildkit/protobuf-reader.ts";
 import { readSolveRequest, readStatusRef, type SolveRequest } from "../buildkit/solve-request.ts";
 import { headerValue } from "../http2/header-field.ts";
@@ -15,6 +16,11 @@ export function readSolve(call: Call, maxBytes: number): SolveRequest | undefine
 /** Read the ref of a Status whose body has come. `undefined`: not yet. Throws GatewayError. */
 export function readStatus(call: Call): string | undefined {
   return readMessage(call, MAX_STATUS_BYTES, "the largest Status request", readStatusRef);
+}
+
+/** Read what is asked of a build's record, when the body has come. `undefined`: not yet. Throws GatewayError. */
+export function readHistoryUpdate(call: Call): string | undefined {
+  return readMessage(call, MAX_STATUS_BYTES, "the largest request for a record", historyUpdateName);
 }
 
 function readMessage<T>(call: Call, maxBytes: number, setting: string, read: (message: Buffer) => T): T | undefined {

@@ -5,13 +5,19 @@ import type { Clock } from "../base/clock.ts";
 import { GatewayError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
+import { type Caller, describeCaller } from "../identity/caller.ts";
 import type { Callers } from "../identity/callers.ts";
+import type { Policy } from "../identity/policy.ts";
 import type { Router } from "../routing/router.ts";
+import type { CallServices } from "./client-calls.ts";
 import { type Dialed, dial } from "./dialer.ts";
-import { DownstreamConnection, type DownstreamLimits, type DownstreamServices } from "./downstream-connection.ts";
+import { DownstreamConnection } from "./downstream-connection.ts";
+import type { DownstreamLimits } from "./downstream-limits.ts";
 import { type AcceptedClient, Listener, type TlsMode } from "./listener.ts";
 import type { OnReadDoor } from "./onread-door.ts";
+import { PolicyGate } from "./policy-gate.ts";
 import { ReadBufferPool } from "./read-buffers.ts";
+import { RefusalLog } from "./refusal-log.ts";
 import { RefusedClient } from "./refused-client.ts";
 import { TurnFlusher } from "./turn-flusher.ts";
 
@@ -35,8 +41,11 @@ export interface SwitchPool {
   readonly onReplicaLost: (replicaId: string, reason: string) => void;
 }
 
-/** Chooses a client's pool by the name that its TLS hello asked for; an error is what the client is told. */
-export type PoolChoice = (servername: string | undefined) => SwitchPool | GatewayError;
+/**
+ * Chooses a client's pool, by the name that its TLS hello asked for and by who
+ * it is; an error is what the client is told.
+ */
+export type PoolChoice = (servername: string | undefined, caller: Caller) => SwitchPool | GatewayError;
 
 /** What the switch is made of. */
 export interface SwitchOptions {
@@ -57,20 +66,27 @@ export interface SwitchOptions {
   readonly redialMs?: number;
   /** What to call a replica in messages to people. Default `replica`. */
   readonly upstreamNoun?: string;
+  /** What callers may do. Default: everything. */
+  readonly policy?: Policy;
 }
 
 /** The data plane as a whole: listeners, and the connections of clients. */
 export class Switch {
   readonly #options: SwitchOptions;
-  readonly #services = new Map<SwitchPool, DownstreamServices>();
+  readonly #services = new Map<SwitchPool, CallServices>();
   readonly #buffers = new ReadBufferPool();
   readonly #flusher = new TurnFlusher();
   readonly #listeners: Listener[] = [];
   readonly #connections = new Set<DownstreamConnection | RefusedClient>();
+  readonly #refusals: RefusalLog;
+  readonly #gate: PolicyGate | undefined;
   #isFullReported = false;
 
   constructor(options: SwitchOptions) {
     this.#options = options;
+    const { policy, clock, log } = options;
+    this.#refusals = new RefusalLog(clock, log);
+    this.#gate = policy && new PolicyGate(policy, this.#refusals);
   }
 
   /** Listen on one more address for clients of the pools that `choose` gives; resolves with the real port. */
@@ -101,33 +117,38 @@ export class Switch {
     return !isFull;
   }
 
-  #serve({ transport, first, servername, ...client }: AcceptedClient, choose: PoolChoice): void {
-    const { clock, log, limits } = this.#options;
-    const pool = client.refusal ?? choose(servername);
+  #serve({ transport, first, servername, refusal, ...client }: AcceptedClient, choose: PoolChoice): void {
+    const { clock, log, limits, callers } = this.#options;
     const onEnded = (): void => {
       this.#connections.delete(connection);
     };
-    const connection: DownstreamConnection | RefusedClient =
-      pool instanceof GatewayError
-        ? new RefusedClient({
-            transport,
-            clock,
-            log,
-            limits: limits.client,
-            handshakeTimeoutMs: limits.handshakeTimeoutMs,
-            refusal: pool,
-            onEnded,
-          })
-        : new DownstreamConnection(transport, this.#servicesOf(pool), client, onEnded);
+    const { handshakeTimeoutMs } = limits;
+    const connection: DownstreamConnection | RefusedClient = refusal
+      ? new RefusedClient({ transport, clock, log, limits: limits.client, handshakeTimeoutMs, refusal, onEnded })
+      : new DownstreamConnection({
+          transport,
+          client,
+          clock,
+          log,
+          limits,
+          identify: (connected, claim) => callers.identify(connected, claim),
+          choose: (caller, host) => {
+            const pool = choose(servername, caller);
+            if (!(pool instanceof GatewayError)) return this.#servicesOf(pool);
+            this.#refusals.refused(host, pool.message, describeCaller(caller));
+            return pool;
+          },
+          onEnded,
+        });
     this.#connections.add(connection);
     connection.start(first);
   }
 
-  #servicesOf(pool: SwitchPool): DownstreamServices {
+  #servicesOf(pool: SwitchPool): CallServices {
     const known = this.#services.get(pool);
     if (known) return known;
-    const { callers, claim = () => "", redialMs = 0, upstreamNoun = "replica" } = this.#options;
-    const services: DownstreamServices = {
+    const { claim = () => "", redialMs = 0, upstreamNoun = "replica" } = this.#options;
+    const services: CallServices = {
       ...this.#options,
       ...pool,
       flusher: this.#flusher,
@@ -139,7 +160,7 @@ export class Switch {
       claim,
       redialMs,
       upstreamNoun,
-      identify: (client, claim) => callers.identify(client, claim),
+      gate: this.#gate,
     };
     this.#services.set(pool, services);
     return services;

@@ -1,5 +1,6 @@
 import type { Cancel, Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
+import type { Policy } from "../identity/policy.ts";
 import type { KeySource } from "./affinity-key.ts";
 import type { Placer } from "./placer.ts";
 import type { BuildEnd } from "./running-build.ts";
@@ -39,6 +40,8 @@ export interface BuildGroupsOptions {
   /** Where affinity keys come from, in order. */
   readonly keySources: readonly KeySource[];
   readonly progress: ProgressMode;
+  /** What callers may do. Absent: everything. */
+  readonly policy?: Policy;
   /** A build that is not internal has ended, however, or will not run. */
   readonly onBuildEnded?: (build: BuildEnd) => void;
 }

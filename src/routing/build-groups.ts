@@ -15,7 +15,7 @@ import { reachReplica } from "./reach-replica.ts";
 import type { RoutedCall, RoutedClient } from "./routed-call.ts";
 import type { Router } from "./router.ts";
 import { PRUNE } from "./rpc-table.ts";
-import { fairKey, RunningBuilds } from "./running-build.ts";
+import { fairTurn, RunningBuilds } from "./running-build.ts";
 import { UnclaimedCalls } from "./unclaimed-calls.ts";
 import { WaitingCalls } from "./waiting-calls.ts";
 
@@ -202,7 +202,7 @@ export class BuildGroups implements Router {
 
   /** Find a replica for the group through the connection of its leader's client. */
   async #place(group: BuildGroup, { call, solve }: Member): Promise<void> {
-    const { placer, fleet, log } = this.#options;
+    const { placer, fleet, log, policy } = this.#options;
     const { client } = call;
     try {
       const key = solve && this.#keys.keyOf(solve, call.caller);
@@ -212,7 +212,7 @@ export class BuildGroups implements Router {
         client,
         purpose: solve === undefined ? "call" : solve.isInternal ? "internal" : "build",
         key,
-        fairKey: fairKey(key, call),
+        ...fairTurn(key, call, policy),
         follow: this.#clients.of(client).binding,
       });
       if (outcome.t === "aborted") return;

@@ -28,6 +28,8 @@ export interface PlacementRequest {
   readonly key: string | undefined;
   /** Whose turn it takes in the queue: its key, or for a build without one its client. */
   readonly fairKey: string;
+  /** Builds of this fair key that may run at once, in place of the usual number. 0: any number. */
+  readonly perKey?: number | undefined;
   /** Replicas that could not be reached for this build, and why. */
   readonly excluded: ReadonlyMap<string, string>;
   /**

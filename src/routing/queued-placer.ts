@@ -176,9 +176,12 @@ export class QueuedPlacer implements Placer {
 
   #decide(build: WaitingBuild, mayPass: boolean): Placement | Hindrance {
     const { request, excluded } = build;
-    const { perKey } = this.#options;
+    const { perKey = this.#options.perKey } = request;
     const turn = this.#queue.turn(build.fairKey);
-    if (perKey > 0 && turn && turn.running >= perKey) return { t: "at maximum", running: turn.running };
+    if (perKey > 0 && turn && turn.running >= perKey) {
+      const setting = request.perKey === undefined ? "queue.perKey" : "a policy rule's maxBuilds";
+      return { t: "at maximum", running: turn.running, setting };
+    }
     const { key } = request;
     const warm = key === undefined ? [] : this.#memory.find(key);
     const isPatient = this.#patienceEndsMs(build, turn, mayPass) > this.#clock.nowMs();

@@ -16,6 +16,8 @@ export interface ReachOptions {
   readonly key: string | undefined;
   /** Whose turn it takes in the queue. */
   readonly fairKey: string;
+  /** Builds of this fair key that may run at once, in place of the usual number. */
+  readonly perKey: number | undefined;
   /** The replica that the client's builds follow; the placer is asked when it cannot be reached. */
   readonly follow: string | undefined;
 }
@@ -38,7 +40,7 @@ export type ReachOutcome =
  */
 export async function reachReplica(
   group: BuildGroup,
-  { placer, reportFailure, client, purpose, key, fairKey, follow }: ReachOptions,
+  { placer, reportFailure, client, purpose, key, fairKey, perKey, follow }: ReachOptions,
 ): Promise<ReachOutcome> {
   const signal = group.beginPlacing(client);
   const excluded = new Map<string, string>();
@@ -46,6 +48,7 @@ export async function reachReplica(
     purpose,
     key,
     fairKey,
+    perKey,
     excluded,
     onChosen: (replicaId) => group.expectAt(replicaId),
     onWaiting: (waiting) => group.waits(waiting),

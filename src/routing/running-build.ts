@@ -1,6 +1,7 @@
 import type { Cancel, Clock } from "../base/clock.ts";
 import type { SolveRequest } from "../buildkit/solve-request.ts";
 import { type Caller, callerKey } from "../identity/caller.ts";
+import type { Policy } from "../identity/policy.ts";
 import type { BuildGroupsOptions } from "./build-groups-options.ts";
 import type { BuildKeys } from "./build-keys.ts";
 import type { PlacementReason } from "./placement-reason.ts";
@@ -24,7 +25,10 @@ export interface BuildEnd {
 }
 
 /** What hears of running builds. */
-export type RunningBuildsOptions = Pick<BuildGroupsOptions, "fleet" | "placer" | "warmth" | "clock" | "onBuildEnded">;
+export type RunningBuildsOptions = Pick<
+  BuildGroupsOptions,
+  "fleet" | "placer" | "warmth" | "clock" | "policy" | "onBuildEnded"
+>;
 
 /** A build that has not ended. */
 export interface TrackedBuild {
@@ -55,7 +59,7 @@ export class RunningBuilds {
 
   /** A build that is not internal has come. */
   track(call: RoutedCall, solve: SolveRequest): TrackedBuild {
-    const { fleet, placer, warmth, clock, onBuildEnded } = this.#options;
+    const { fleet, placer, warmth, clock, policy, onBuildEnded } = this.#options;
     // Asked again at each move: its Session may have said meanwhile what its cache is shared by.
     let key: string | undefined;
     const stopwatch = new Stopwatch(clock);
@@ -67,7 +71,7 @@ export class RunningBuilds {
       if (replicaId === undefined) return;
       key = this.#keys.keyOf(solve, call.caller);
       const endLoad = fleet.buildStarted(replicaId, solve.buildRef);
-      const endTurn = placer.buildStarted(fairKey(key, call));
+      const endTurn = placer.buildStarted(fairTurn(key, call, policy).fairKey);
       const leave = () => {
         endTurn();
         endLoad();
@@ -112,11 +116,27 @@ class Stopwatch {
   }
 }
 
+/** Whose turn a build takes in the queue, and how many of it may run at once. */
+export interface FairTurn {
+  readonly fairKey: string;
+  /** `undefined`: the usual number. */
+  readonly perKey: number | undefined;
+}
+
 /**
- * Whose turn a build takes in the queue: its caller's repository, which a client
- * cannot choose, else what its cache is known by, else its caller, else its
- * client's address.
+ * The turn of a build: its caller's repository's, which a client cannot choose,
+ * else that of what its cache is known by, else its caller's, else its client's
+ * address's. Where a policy bounds its caller's builds, never that of the cache:
+ * each new one would be a turn of its own.
  */
-export function fairKey(key: string | undefined, { caller, client }: Pick<RoutedCall, "caller" | "client">): string {
-  return caller.repository ?? key ?? callerKey(caller) ?? `client:${client.host}`;
+export function fairTurn(
+  key: string | undefined,
+  call: Pick<RoutedCall, "caller" | "client">,
+  policy?: Policy,
+): FairTurn {
+  const { caller, client } = call;
+  const rule = policy?.ruleFor(caller);
+  const whose = callerKey(caller) ?? `client:${client.host}`;
+  if (rule && rule.maxBuilds > 0) return { fairKey: `${rule.name}: ${whose}`, perKey: rule.maxBuilds };
+  return { fairKey: caller.repository ?? key ?? whose, perKey: undefined };
 }

@@ -7,7 +7,7 @@ import type { Placement } from "./placement.ts";
 export type Hindrance =
   | Exclude<Placement, { t: "placed" }>
   /** As many builds of its fair key run as may. */
-  | { readonly t: "at maximum"; readonly running: number };
+  | { readonly t: "at maximum"; readonly running: number; readonly setting: string };
 
 /** What of a fleet and its options a description draws on. */
 interface Described {
@@ -35,7 +35,7 @@ export function describeHindrance(
     case "unconfirmed":
       return `${hindrance.replicaId} is taking another build`;
     case "at maximum":
-      return `${counted(hindrance.running, "build")} of it running already (queue.perKey)`;
+      return `${counted(hindrance.running, "build")} of it running already (${hindrance.setting})`;
   }
 }
 

@@ -54,6 +54,7 @@ describe("defaults", () => {
         },
       },
       metrics: { repositories: 0 },
+      policy: {},
       affinity: {
         keys: ["repository", "image", "identity", "sharedkey"],
         patience: 5_000,
@@ -185,8 +186,8 @@ describe("problems", () => {
       'pools.amd64.replicas[0].address (gateway.yaml:4): no port to connect to: "tcp://a:0"',
       'pools.amd64.maxBuilds (gateway.yaml:5): not a whole number: "many"',
       "pools.amd64.lisetn (gateway.yaml:3): unknown key (did you mean listen?)",
-      "pools.amd64.listen (gateway.yaml:2): a pool needs listen or servernames",
       "pools.arm64 (gateway.yaml:6): not a section (write its keys below it, indented)",
+      "pools.amd64.listen (gateway.yaml:2): a pool needs listen, servernames, or a rule of policy that sends builds there",
     ]);
   });
 

@@ -24,6 +24,7 @@ export function solve(buildRef: string, parts: Partial<SolveRequest> = {}): Solv
     isFrontendless: true,
     attrs: new Map([["vcs:source", "https://github.com/acme/app.git"]]),
     imageNames: [],
+    entitlements: [],
     ...parts,
   };
 }

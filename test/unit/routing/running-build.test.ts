@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
+import type { Caller } from "../../../src/identity/caller.ts";
+import { Policy } from "../../../src/identity/policy.ts";
 import { PRUNE } from "../../../src/routing/rpc-table.ts";
+import { fairTurn } from "../../../src/routing/running-build.ts";
 import { gatedRig, probe, QUEUE_FULL, RoutingRig, ScriptedClient, settled, solve } from "./routing-rig.ts";
 
 const KEYLESS = { attrs: new Map<string, string>(), buildSession: "" };
@@ -167,5 +170,21 @@ describe("of a build that has ended it is told", () => {
     await settled();
     call.succeed();
     expect(rig.ended).toEqual([]);
+  });
+});
+
+describe("where a policy bounds its caller's builds, a build takes its caller's turn", () => {
+  const who = { certificates: ["cn:*"], namespaces: [], workloads: [], repositories: [], workflows: [] };
+  const rule = { name: "few", who, allow: undefined, refuse: [], entitlements: undefined, maxBuilds: 2 };
+  const policy = new Policy([{ ...rule, pools: undefined, pool: undefined }]);
+  const call = (caller: Caller) => ({ caller, client: new ScriptedClient("10.0.0.1") });
+
+  test.each<[Caller, string, number | undefined]>([
+    [{ certificateNames: ["cn:dev"] }, "few: caller:cn:dev", 2],
+    [{ certificateNames: ["cn:dev"], repository: "github.com/acme/app" }, "few: github.com/acme/app", 2],
+    [{ repository: "github.com/acme/app" }, "github.com/acme/app", undefined],
+    [{}, "key", undefined],
+  ])("%j: %s", (caller, expected, perKey) => {
+    expect(fairTurn("key", call(caller), policy)).toEqual({ fairKey: expected, perKey });
   });
 });
