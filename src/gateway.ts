@@ -5,6 +5,7 @@ import { BuildMetrics } from "./admin/build-metrics.ts";
 import { addCertificateMetrics } from "./admin/certificate-metrics.ts";
 import { drainRoutes } from "./admin/drain-routes.ts";
 import { explainRoute } from "./admin/explain-route.ts";
+import { healthRoute } from "./admin/health-route.ts";
 import { loadRoute } from "./admin/load-route.ts";
 import { metricsRoutes } from "./admin/metrics-route.ts";
 import { probeRoutes } from "./admin/probes.ts";
@@ -18,6 +19,7 @@ import { FollowedTls } from "./base/followed-tls.ts";
 import type { Logger } from "./base/log.ts";
 import type { TlsFiles } from "./base/tls-files.ts";
 import type { TlsMaterial } from "./base/tls-material.ts";
+import { type Cluster, openCluster, replicaService } from "./cluster.ts";
 import { type PoolConfig, poolsOf } from "./config/pools.ts";
 import type { Config } from "./config/schema.ts";
 import { policyOf } from "./configured-policy.ts";
@@ -31,6 +33,7 @@ import { Pool, type PoolOptions } from "./pool.ts";
 import { CombinedDiscovery } from "./replicas/discovery/combined.ts";
 import type { Discovery } from "./replicas/discovery/discovery.ts";
 import { DnsDiscovery } from "./replicas/discovery/dns.ts";
+import { KubernetesDiscovery } from "./replicas/discovery/kubernetes.ts";
 import { StaticDiscovery } from "./replicas/discovery/static.ts";
 import { weightOf } from "./routing/key-weights.ts";
 
@@ -76,7 +79,9 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
   const followed = [clientTls, upstreamTls].filter((one) => one !== undefined);
   addCertificateMetrics(registry, () => followed.flatMap(({ expiries }) => expiries));
   const policy = policyOf(config);
-  const pools = makePools(config, clock, log, upstreamTls, policy, builds, parts);
+  const needsCluster = poolsOf(config).some(({ replicasService }) => replicasService.length > 0);
+  const cluster = needsCluster ? await openCluster(config, clock) : undefined;
+  const pools = makePools(config, clock, log, upstreamTls, policy, builds, cluster, parts);
   const dataplane = new Switch({
     clock,
     log,
@@ -100,6 +105,7 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
     for (const cancel of cancels) cancel();
     dataplane.stop();
     await Promise.all([...pools.map(({ pool }) => pool.stop()), admin.close()]);
+    cluster?.close();
   };
   try {
     const adminAddress = await listenAdmin(admin, config);
@@ -149,6 +155,7 @@ function adminRoutes(
   return {
     ...probeRoutes(readiness),
     ...metricsRoutes(registry),
+    ...healthRoute(pools, readiness),
     ...loadRoute(pools),
     ...drainRoutes(pools.map(drainable), { clock, token }),
     ...explainRoute(pools),
@@ -207,6 +214,7 @@ function makePools(
   replicaTls: TlsMaterial | undefined,
   policy: Policy | undefined,
   builds: BuildMetrics,
+  cluster: Cluster | undefined,
   { wrapPlacer }: GatewayParts,
 ): ReachablePool[] {
   const { health, affinity, placement, queue } = config;
@@ -215,7 +223,7 @@ function makePools(
     ...pool,
     pool: new Pool({
       name: pool.name,
-      discovery: makeDiscovery(pool, clock, log),
+      discovery: makeDiscovery(pool, clock, log, cluster),
       clock,
       log: configured.length > 1 ? log.child({ pool: pool.name }) : log,
       health: { intervalMs: health.interval, timeoutMs: health.timeout, failuresToEject: health.failures },
@@ -234,6 +242,7 @@ function makePools(
       },
       progress: queue.progress,
       ...(policy && { policy }),
+      ...(cluster && config.kubernetes.deletionCost && { deletionCostServer: cluster.server }),
       onBuildEnded: ({ caller, reason = "none", ...build }) =>
         builds.ended({ ...build, pool: pool.name, reason, repository: caller.repository }),
       ...(wrapPlacer && { wrapPlacer }),
@@ -256,11 +265,20 @@ function commonChoice(pools: readonly ReachablePool[]): PoolChoice {
   };
 }
 
-function makeDiscovery({ replicas, replicasDns }: PoolConfig, clock: Clock, log: Logger): Discovery {
+function makeDiscovery(
+  { replicas, replicasDns, replicasService }: PoolConfig,
+  clock: Clock,
+  log: Logger,
+  cluster: Cluster | undefined,
+): Discovery {
   const endpoints = replicas.map(({ name, address }) => ({ id: name, address, isTerminating: false }));
   const discoveries: Discovery[] = [new StaticDiscovery(endpoints)];
   for (const { name, port } of replicasDns) {
     discoveries.push(new DnsDiscovery({ name, ...(port !== undefined && { port }), clock, log }));
+  }
+  if (cluster && replicasService.length > 0) {
+    const services = replicasService.map((service) => replicaService(service, cluster));
+    discoveries.push(new KubernetesDiscovery({ server: cluster.server, services, log }));
   }
   return new CombinedDiscovery(discoveries);
 }

@@ -6,6 +6,8 @@ import { Facade } from "./control/facade.ts";
 import type { SwitchPool } from "./dataplane/switch.ts";
 import { describeCaller, UNKNOWN_CALLER } from "./identity/caller.ts";
 import type { Policy } from "./identity/policy.ts";
+import type { ApiServer } from "./kubernetes/api-request.ts";
+import { DeletionCostKeeper } from "./replicas/deletion-cost-keeper.ts";
 import type { Discovery } from "./replicas/discovery/discovery.ts";
 import { Fleet } from "./replicas/fleet.ts";
 import { acceptsBuilds, type Replica } from "./replicas/replica.ts";
@@ -39,6 +41,8 @@ export interface PoolOptions {
   readonly progress: ProgressMode;
   /** What callers may do. Absent: everything. */
   readonly policy?: Policy;
+  /** Where the cost of deleting the replicas' pods is kept. Absent: it is not. */
+  readonly deletionCostServer?: ApiServer;
   /** A build that is not internal has ended, or will not run. */
   readonly onBuildEnded?: (build: BuildEnd) => void;
   /** Replaces the placement; what it would have been is given to it. */
@@ -62,6 +66,8 @@ export class Pool {
   /** What the data plane needs of it. */
   readonly side: SwitchPool;
   readonly #facade: Facade;
+  readonly #deletionCost: DeletionCostKeeper | undefined;
+  #stopDeletionCost: Cancel = () => {};
   readonly #acceptanceListeners = new Set<() => void>();
   #isDraining = false;
 
@@ -136,6 +142,14 @@ export class Pool {
     this.fleet = fleet;
     this.placer = placer;
     this.#facade = facade;
+    this.#deletionCost =
+      options.deletionCostServer &&
+      new DeletionCostKeeper({
+        server: options.deletionCostServer,
+        log,
+        replicas: () => fleet.replicas(),
+        warmKeys: (replicaId) => memory.warmKeys(replicaId),
+      });
     this.side = {
       router: groups,
       log,
@@ -151,10 +165,12 @@ export class Pool {
   /** Begin to find and check replicas. */
   start(): void {
     this.fleet.start();
+    this.#stopDeletionCost = this.#deletionCost?.start() ?? (() => {});
   }
 
   /** End checks, waiting builds and answers. Running builds are the data plane's. */
   async stop(): Promise<void> {
+    this.#stopDeletionCost();
     this.placer.stop();
     this.fleet.stop();
     await this.#facade.stop();

@@ -9,6 +9,7 @@ export function serveHelp(): string {
     usage: [
       `Usage: ${PROGRAM} serve --replica tcp://host:port [--replica …] [flags]`,
       `       ${PROGRAM} serve --replicas-dns NAME[:PORT] [flags]`,
+      `       ${PROGRAM} serve --replicas-service [NAMESPACE/]SERVICE[:PORT] [flags]`,
       `       ${PROGRAM} serve --config FILE [flags]`,
       "",
       "Accept BuildKit clients (buildx, buildctl) on one address and send each build to one of many",

@@ -13,6 +13,7 @@ export const SETTING_FLAGS: readonly SettingFlag[] = [
   { flag: "--listen", path: "listen", placeholder: "ADDRESS" },
   { flag: "--replica", path: "replicas", placeholder: "[NAME=]ADDRESS" },
   { flag: "--replicas-dns", path: "replicasDns", placeholder: "NAME[:PORT]" },
+  { flag: "--replicas-service", path: "replicasService", placeholder: "[NAMESPACE/]SERVICE[:PORT]" },
   { flag: "--max-builds", path: "maxBuilds", placeholder: "NUMBER" },
   { flag: "--tls-mode", path: "tls.mode", placeholder: "MODE" },
   { flag: "--tls-cert", path: "tls.cert", placeholder: "FILE" },

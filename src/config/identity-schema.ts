@@ -1,9 +1,7 @@
+import { NAMESPACE } from "./service-values.ts";
 import { section } from "./structure.ts";
 import { textList } from "./text-list.ts";
 import { flag } from "./value-types.ts";
-
-/** A DNS label, as names of namespaces are (RFC 1123 §2.1). */
-const NAMESPACE = /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 
 /** The key of a label: an optional domain, a slash, and a name (kubernetes.io, "Labels and Selectors"). */
 const LABEL_KEY = /^(?:[a-z0-9](?:[a-z0-9.-]{0,251}[a-z0-9])?\/)?[A-Za-z0-9](?:[A-Za-z0-9._-]{0,61}[A-Za-z0-9])?$/;

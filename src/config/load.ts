@@ -27,8 +27,10 @@ export type LoadResult<T = Config> =
 /** Read the configuration of `serve`. A flag wins over a variable, a variable over the file, the file over the default. */
 export function loadConfig(sources: ConfigSources): LoadResult {
   return load(sources, configSchema, SETTINGS, (tree) => {
-    if (isGiven(tree.replicas) || isGiven(tree.replicasDns) || isGiven(tree.pools)) return undefined;
-    return `no replica given: use --replica tcp://host:port, --replicas-dns name:port or ${CONFIG_FLAG} gateway.yaml`;
+    const sources = [tree.replicas, tree.replicasDns, tree.replicasService, tree.pools];
+    if (sources.some(isGiven)) return undefined;
+    const ways = "--replica tcp://host:port, --replicas-dns name:port, --replicas-service name";
+    return `no replica given: use ${ways} or ${CONFIG_FLAG} gateway.yaml`;
   });
 }
 

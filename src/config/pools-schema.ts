@@ -4,6 +4,7 @@ import { dnsNameList, listenAddresses, replicaList } from "./address-values.ts";
 import { namedSections } from "./named-sections.ts";
 import { platformList } from "./platform-values.ts";
 import { servernameList } from "./servername-values.ts";
+import { serviceList } from "./service-values.ts";
 import { isGiven, section } from "./structure.ts";
 import { count, quote } from "./value-types.ts";
 
@@ -24,6 +25,7 @@ const poolSchema = section(
       ),
     replicas: replicaList().default([]).describe("As `replicas`, for this pool."),
     replicasDns: dnsNameList().default([]).describe("As `replicasDns`, for this pool."),
+    replicasService: serviceList().default([]).describe("As `replicasService`, for this pool."),
     maxBuilds: count()
       .optional()
       .meta({ description: "As `maxBuilds`, for this pool.", defaultText: "that of `maxBuilds`" }),
@@ -32,8 +34,10 @@ const poolSchema = section(
       defaultText: "that of `platforms`",
     }),
   },
-  ({ replicas, replicasDns }, report) => {
-    if (!isGiven(replicas) && !isGiven(replicasDns)) report("replicas", "a pool needs replicas or replicasDns");
+  ({ replicas, replicasDns, replicasService }, report) => {
+    if (!isGiven(replicas) && !isGiven(replicasDns) && !isGiven(replicasService)) {
+      report("replicas", "a pool needs replicas, replicasDns or replicasService");
+    }
   },
 );
 

@@ -1,6 +1,7 @@
 import type { Address } from "../base/address.ts";
 import type { DnsName, NamedAddress } from "./address-values.ts";
 import type { Config } from "./schema.ts";
+import type { ServiceName } from "./service-values.ts";
 
 /** One fleet with its way in, as the gateway builds it. */
 export interface PoolConfig {
@@ -11,6 +12,7 @@ export interface PoolConfig {
   readonly servernames: readonly string[];
   readonly replicas: readonly NamedAddress[];
   readonly replicasDns: readonly DnsName[];
+  readonly replicasService: readonly ServiceName[];
   /** Builds that one replica runs at once; 0 sets no limit. */
   readonly maxBuilds: number;
   /** Empty: `linux` on this machine's architecture. */
@@ -21,7 +23,7 @@ export interface PoolConfig {
 export const DEFAULT_POOL = "default";
 
 /** The pools of a configuration, in its order; without `pools` there is one that takes every connection. */
-export function poolsOf({ pools, replicas, replicasDns, maxBuilds, platforms }: Config): PoolConfig[] {
+export function poolsOf({ pools, maxBuilds, platforms, ...outside }: Config): PoolConfig[] {
   const configured = Object.entries(pools).map(([name, pool]) => ({
     ...pool,
     name,
@@ -29,5 +31,7 @@ export function poolsOf({ pools, replicas, replicasDns, maxBuilds, platforms }: 
     platforms: pool.platforms ?? platforms,
   }));
   if (configured.length > 0) return configured;
-  return [{ name: DEFAULT_POOL, listen: [], servernames: [], replicas, replicasDns, maxBuilds, platforms }];
+  const { replicas, replicasDns, replicasService } = outside;
+  const replicaSources = { replicas, replicasDns, replicasService };
+  return [{ name: DEFAULT_POOL, listen: [], servernames: [], ...replicaSources, maxBuilds, platforms }];
 }

@@ -3,6 +3,7 @@ import { type Address, formatAddress } from "../base/address.ts";
 import { adminAddress, dnsNameList, listenAddresses, replicaList } from "./address-values.ts";
 import { drainSchema } from "./drain-schema.ts";
 import { identitySchema } from "./identity-schema.ts";
+import { kubernetesSchema } from "./kubernetes-schema.ts";
 import { limitsSchema } from "./limits-schema.ts";
 import { logSchema } from "./log-schema.ts";
 import { metricsSchema } from "./metrics-schema.ts";
@@ -10,6 +11,7 @@ import { platformList } from "./platform-values.ts";
 import { policySchema } from "./policy-schema.ts";
 import { type ConfiguredPools, poolsSchema } from "./pools-schema.ts";
 import { affinitySchema, placementSchema, queueSchema } from "./scheduling-schema.ts";
+import { serviceList } from "./service-values.ts";
 import { isGiven, isMap, section } from "./structure.ts";
 import { replicaTlsSchema, tlsSchema } from "./tls-schema.ts";
 import { count, duration, quote, word } from "./value-types.ts";
@@ -39,6 +41,13 @@ export const configSchema = section(
     replicasDns: dnsNameList()
       .default([])
       .describe("A DNS name that stands for all replicas, such as a headless Service. Looked up again as it changes."),
+    replicasService: serviceList()
+      .default([])
+      .describe(
+        "A Kubernetes Service whose pods are the replicas, followed by its EndpointSlices. The port is that of the pods by " +
+          "number, or one of the Service by name; by default the one called `buildkit`, or the only one. Needs a Role: list " +
+          "and watch endpointslices.",
+      ),
     maxBuilds: count()
       .default(8)
       .describe(
@@ -61,7 +70,7 @@ export const configSchema = section(
       listen: adminAddress()
         .default({ t: "tcp", host: "127.0.0.1", port: 6060 })
         .describe(
-          "Where `/healthz`, `/readyz`, `/metrics`, `/load`, `/drain` and `/explain` are served. A kubelet's probes need " +
+          "Where `/healthz`, `/readyz`, `/metrics`, `/load`, `/drain`, `/explain` and `/debug/health` are served. A kubelet's probes need " +
             "`0.0.0.0:6060`. A unix socket is for its owner alone, who may also drain replicas.",
         ),
       tokenFile: word("file")
@@ -73,6 +82,7 @@ export const configSchema = section(
     }),
     log: logSchema,
     drain: drainSchema,
+    kubernetes: kubernetesSchema,
     identity: identitySchema,
     policy: policySchema,
     metrics: metricsSchema,
@@ -87,7 +97,7 @@ export const configSchema = section(
     limits: limitsSchema,
   },
   (keys, report) => {
-    for (const key of ["replicas", "replicasDns"]) {
+    for (const key of ["replicas", "replicasDns", "replicasService"]) {
       if (isGiven(keys.pools) && isGiven(keys[key])) report(key, "with pools, each replica belongs in a pool");
     }
     for (const name of unreachablePools(keys)) {
@@ -98,9 +108,11 @@ export const configSchema = section(
     }
   },
 )
-  .superRefine(({ listen, pools, tls, identity, policy }, context) => {
+  .superRefine(({ listen, pools, tls, identity, policy, kubernetes, replicasService }, context) => {
     const fault = (path: PropertyKey[], message: string) => context.addIssue({ code: "custom", message, path });
     if (identity.trust.length > 0 && tls.clientCa === undefined) fault(["identity", "trust"], "needs tls.clientCa");
+    const hasService = [replicasService, ...Object.values(pools).map((pool) => pool.replicasService)].some(isGiven);
+    if (kubernetes.deletionCost && !hasService) fault(["kubernetes", "deletionCost"], "needs replicasService");
     const rules = Object.entries(policy);
     for (const [name, { servernames }] of Object.entries(pools)) {
       if (servernames.length > 0 && tls.mode === "off") fault(["pools", name, "servernames"], "need tls");

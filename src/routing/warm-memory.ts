@@ -46,6 +46,11 @@ export class WarmMemory {
     return this.#places.size;
   }
 
+  /** Keys that are warm on a replica, those included whose time has run out since they were looked for. */
+  warmKeys(replicaId: string): number {
+    return this.#keysOf.get(replicaId)?.size ?? 0;
+  }
+
   /** A build of this key ended with success on a replica, `ageMs` ago (default 0). Of two reports the newer wins. */
   built(key: string, replicaId: string, identity: string, ageMs = 0): void {
     if (ageMs >= this.#lifetimeMs) return;

@@ -14,7 +14,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["cli"],
   ["sidecar.ts"],
   ["gateway.ts"],
-  ["pool.ts", "downstream-limits.ts", "configured-policy.ts"],
+  ["pool.ts", "downstream-limits.ts", "configured-policy.ts", "cluster.ts"],
   ["admin", "control", "dataplane"],
   ["routing"],
   ["replicas"],
@@ -25,7 +25,15 @@ const FLOORS: readonly (readonly string[])[] = [
 ];
 
 /** The only parts that may read the configuration. */
-const CONFIG_READERS = ["cli", "gateway.ts", "sidecar.ts", "downstream-limits.ts", "configured-policy.ts", "config"];
+const CONFIG_READERS = [
+  "cli",
+  "gateway.ts",
+  "sidecar.ts",
+  "downstream-limits.ts",
+  "configured-policy.ts",
+  "cluster.ts",
+  "config",
+];
 
 /** Names that say nothing about what a file is for. */
 const EMPTY_NAMES = ["utils", "util", "common", "helpers", "helper", "types", "index", "misc"];

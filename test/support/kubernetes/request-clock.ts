@@ -40,9 +40,9 @@ export class RequestClock implements Clock {
     this.#fake.advance(delayMs);
   }
 
-  /** Timers that are set. */
-  get pending(): number {
-    return this.#timers.size;
+  /** Delays that the timers that are set were given. */
+  get delaysMs(): number[] {
+    return [...this.#timers].map(({ delayMs }) => delayMs);
   }
 
   /** The client has a watch open. */

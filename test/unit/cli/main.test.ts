@@ -17,7 +17,7 @@ test("a wrong command line is one line on standard error and exit status 2", asy
   expect(await runProgram(["serve"])).toEqual({
     status: 2,
     out: "",
-    err: "buildkit-gateway: no replica given: use --replica tcp://host:port, --replicas-dns name:port or --config gateway.yaml\n",
+    err: "buildkit-gateway: no replica given: use --replica tcp://host:port, --replicas-dns name:port, --replicas-service name or --config gateway.yaml\n",
   });
 }, 30_000);
 

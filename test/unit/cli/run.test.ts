@@ -6,7 +6,10 @@ import { runProgram as run } from "./run-program.ts";
 describe("what is wrong is said in one line, with exit status 2", () => {
   test.each([
     [[], "no command given (run buildkit-gateway serve --replica tcp://host:port, or buildkit-gateway --help)"],
-    [["serve"], "no replica given: use --replica tcp://host:port, --replicas-dns name:port or --config gateway.yaml"],
+    [
+      ["serve"],
+      "no replica given: use --replica tcp://host:port, --replicas-dns name:port, --replicas-service name or --config gateway.yaml",
+    ],
     [["sevre"], 'unknown command: "sevre" (did you mean serve?)'],
     [["frobnicate"], 'unknown command: "frobnicate" (commands: serve, sidecar, drain, explain, policy)'],
     [["help", "sevre"], 'unknown command: "sevre" (did you mean serve?)'],

@@ -37,6 +37,7 @@ describe("defaults", () => {
       listen: [{ t: "tcp", host: "0.0.0.0", port: 1234 }],
       replicas: [{ name: "a:1", address: { t: "tcp", host: "a", port: 1 } }],
       replicasDns: [],
+      replicasService: [],
       maxBuilds: 8,
       platforms: [],
       pools: {},
@@ -45,6 +46,7 @@ describe("defaults", () => {
       admin: { listen: { t: "tcp", host: "127.0.0.1", port: 6060 } },
       log: { level: "info" },
       drain: { delay: 5_000, grace: 3_600_000 },
+      kubernetes: { deletionCost: false },
       identity: {
         trust: [],
         pods: {
@@ -83,7 +85,7 @@ describe("defaults", () => {
 
   test("no replica and no config is one problem that says what to give", () => {
     expect(problemsOf({})).toEqual([
-      "no replica given: use --replica tcp://host:port, --replicas-dns name:port or --config gateway.yaml",
+      "no replica given: use --replica tcp://host:port, --replicas-dns name:port, --replicas-service name or --config gateway.yaml",
     ]);
   });
 

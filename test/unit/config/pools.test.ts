@@ -40,6 +40,7 @@ describe("poolsOf", () => {
     const config = configOf({
       replicas: ["tcp://a:1"],
       replicasDns: ["b:2"],
+      replicasService: "ci/buildkit:1234",
       maxBuilds: 3,
       platforms: ["linux/arm64"],
     });
@@ -50,6 +51,7 @@ describe("poolsOf", () => {
         servernames: [],
         replicas: [{ name: "a:1", address: { t: "tcp", host: "a", port: 1 } }],
         replicasDns: [{ name: "b", port: 2 }],
+        replicasService: [{ namespace: "ci", name: "buildkit", port: 1234 }],
         maxBuilds: 3,
         platforms: ["linux/arm64"],
       },
@@ -149,8 +151,8 @@ describe("what is refused", () => {
   test("a pool without a way in or without replicas", () => {
     const needsWay = "a pool needs listen, servernames, or a rule of policy that sends builds there";
     expect(problemsOf({ pools: { a: null, b: { listen: "tcp://b:1" }, c: { replicas: "tcp://a:1" } } })).toEqual([
-      "pools.a.replicas: a pool needs replicas or replicasDns",
-      "pools.b.replicas: a pool needs replicas or replicasDns",
+      "pools.a.replicas: a pool needs replicas, replicasDns or replicasService",
+      "pools.b.replicas: a pool needs replicas, replicasDns or replicasService",
       `pools.a.listen: ${needsWay}`,
       `pools.c.listen: ${needsWay}`,
     ]);

@@ -101,6 +101,51 @@ describe("replicas", () => {
   });
 });
 
+describe("replicasService", () => {
+  test("a service is read with its namespace and a port by number or name", () => {
+    const { replicasService } = configSchema.parse({ replicasService: "replicas, ci/replicas:1234, ci/other:grpc" });
+    expect(replicasService).toEqual([
+      { name: "replicas" },
+      { namespace: "ci", name: "replicas", port: 1234 },
+      { namespace: "ci", name: "other", port: "grpc" },
+    ]);
+  });
+
+  test.each(["", "a/b/c", "A", "a:0", "a:65536", "a:", "/a", "a.b.svc", `${"a".repeat(64)}`])(
+    "%j is refused",
+    (name) => {
+      expect(problemsOf({ replicasService: [name] })).toEqual([
+        `replicasService[0]: not a service: ${JSON.stringify(name)} (write [namespace/]service[:port])`,
+      ]);
+    },
+  );
+
+  test("none is given twice, under whatever port", () => {
+    expect(problemsOf({ replicasService: ["ci/a", "ci/a:1234"] })).toEqual([
+      'replicasService[1]: service "ci/a" is given twice',
+    ]);
+  });
+});
+
+describe("kubernetes", () => {
+  test("what belongs together is asked for together", () => {
+    const kubernetes = { kubeconfig: "k", server: "https://k:6443" };
+    expect(problemsOf({ replicas: ["tcp://a:1"], kubernetes })).toEqual([
+      "kubernetes.server: stands in the kubeconfig file already",
+    ]);
+    expect(problemsOf({ replicas: ["tcp://a:1"], kubernetes: { deletionCost: true } })).toEqual([
+      "kubernetes.deletionCost: needs replicasService",
+    ]);
+    expect(problemsOf({ replicas: ["tcp://a:1"], kubernetes: { context: "c", tokenFile: "t", caFile: "ca" } })).toEqual(
+      [
+        "kubernetes.context: needs kubernetes.kubeconfig",
+        "kubernetes.tokenFile: needs kubernetes.server",
+        "kubernetes.caFile: needs kubernetes.server",
+      ],
+    );
+  });
+});
+
 describe("replicasDns", () => {
   test("a name with a port or a bare one for SRV records is read", () => {
     const { replicasDns } = configSchema.parse({ replicasDns: "buildkit.ci.svc:1234, _grpc._tcp.buildkit.ci.svc." });

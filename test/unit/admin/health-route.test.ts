@@ -1,0 +1,63 @@
+import { expect, test } from "vitest";
+import { type HealthPool, healthRoute } from "../../../src/admin/health-route.ts";
+import type { Readiness } from "../../../src/admin/probes.ts";
+import type { DiscoveryStatus } from "../../../src/replicas/discovery/discovery.ts";
+import type { Replica } from "../../../src/replicas/replica.ts";
+import { serveJson } from "./admin-rig.ts";
+
+const LIVE: DiscoveryStatus = { source: "Kubernetes discovery of ci/buildkit", state: "live", ageMs: 1.4 };
+
+function replica(id: string, state: Replica["state"], more: Partial<Replica> = {}): Replica {
+  const address = { t: "tcp", host: "10.0.0.1", port: 1234 } as const;
+  return { id, address, state, identity: "", runningBuilds: 0, unconfirmedBuilds: 0, ...more };
+}
+
+const READY = replica("a", { t: "ready", sinceMs: 0 });
+
+function pool(discovery: readonly DiscoveryStatus[], replicas: readonly Replica[]): HealthPool {
+  return { name: "default", fleet: { discovery: () => discovery, replicas: () => replicas } };
+}
+
+async function health(pools: readonly HealthPool[], readiness: Readiness = { t: "ready" }) {
+  const { ask } = await serveJson(healthRoute(pools, () => readiness));
+  return ask("/debug/health");
+}
+
+test("a gateway whose replicas are well is ok, with where they are and how old the news is", async () => {
+  const placed = { ...READY, nodeName: "node-1", zone: "eu-1a" };
+  expect(await health([pool([LIVE], [placed])])).toEqual({
+    status: 200,
+    body: {
+      status: "ok",
+      discovery: [{ pool: "default", source: LIVE.source, state: "live", ageMs: 1 }],
+      replicas: [{ pool: "default", replica: "a", state: "ready", nodeName: "node-1", zone: "eu-1a" }],
+    },
+  });
+});
+
+const REASON = "403: no";
+
+test.each([
+  ["discovery that is stale", [pool([{ ...LIVE, state: "stale", reason: REASON }], [READY])]],
+  ["discovery that has no answer yet", [pool([{ source: "DNS", state: "syncing" }], [READY])]],
+  ["discovery that finds endpoints of no use", [pool([{ ...LIVE, reason: REASON }], [READY])]],
+  ["a replica that is out", [pool([LIVE], [READY, replica("b", { t: "ejected", sinceMs: 0, reason: REASON })])]],
+])("%s makes it degraded", async (_what, pools) => {
+  const { status, body } = await health(pools);
+  expect([status, body.status]).toEqual([200, "degraded"]);
+});
+
+test("a note of readiness makes it degraded, and what is not ready is down", async () => {
+  expect((await health([], { t: "ready", note: "builds wait" })).body.status).toBe("degraded");
+  const { status, body } = await health([pool([LIVE], [READY])], { t: "not_ready", reason: "draining" });
+  expect([status, body.status]).toEqual([503, "down"]);
+});
+
+test("reasons are told", async () => {
+  const draining = replica("b", { t: "draining", sinceMs: 0, reason: "drained by an operator" });
+  const { body } = await health([pool([{ ...LIVE, state: "stale", reason: REASON }], [draining])]);
+  expect(body.discovery[0].reason).toBe(REASON);
+  expect(body.replicas).toEqual([
+    { pool: "default", replica: "b", state: "draining", reason: "drained by an operator" },
+  ]);
+});
