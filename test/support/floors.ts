@@ -14,7 +14,8 @@ const FLOORS: readonly (readonly string[])[] = [
   ["cli"],
   ["sidecar.ts"],
   ["gateway.ts"],
-  ["pool.ts", "downstream-limits.ts", "configured-policy.ts", "cluster.ts"],
+  ["configured-pools.ts", "configured-admin.ts"],
+  ["pool.ts", "pool-choice.ts", "configured-limits.ts", "configured-policy.ts", "configured-cluster.ts"],
   ["admin", "control", "dataplane"],
   ["routing"],
   ["replicas"],
@@ -29,9 +30,11 @@ const CONFIG_READERS = [
   "cli",
   "gateway.ts",
   "sidecar.ts",
-  "downstream-limits.ts",
+  "configured-admin.ts",
+  "configured-cluster.ts",
+  "configured-limits.ts",
   "configured-policy.ts",
-  "cluster.ts",
+  "configured-pools.ts",
   "config",
 ];
 

@@ -1,0 +1,87 @@
+import type { BuildMetrics } from "./admin/build-metrics.ts";
+import type { Clock } from "./base/clock.ts";
+import type { Logger } from "./base/log.ts";
+import type { TlsMaterial } from "./base/tls-material.ts";
+import { type PoolConfig, poolsOf } from "./config/pools.ts";
+import type { Config } from "./config/schema.ts";
+import { type Cluster, replicaService } from "./configured-cluster.ts";
+import type { Policy } from "./identity/policy.ts";
+import { Pool, type PoolOptions } from "./pool.ts";
+import { CombinedDiscovery } from "./replicas/discovery/combined.ts";
+import type { Discovery } from "./replicas/discovery/discovery.ts";
+import { DnsDiscovery } from "./replicas/discovery/dns.ts";
+import { KubernetesDiscovery } from "./replicas/discovery/kubernetes.ts";
+import { StaticDiscovery } from "./replicas/discovery/static.ts";
+import { weightOf } from "./routing/key-weights.ts";
+
+/** A pool, and the ways that lead to it. */
+export interface ReachablePool extends Pick<PoolConfig, "listen" | "servernames"> {
+  readonly pool: Pool;
+}
+
+/** What all pools of a gateway have in common. */
+export interface PoolSurroundings {
+  readonly clock: Clock;
+  readonly log: Logger;
+  /** How to speak to replicas; undefined: in the clear. */
+  readonly replicaTls: TlsMaterial | undefined;
+  readonly policy: Policy | undefined;
+  readonly builds: BuildMetrics;
+  /** Where Services are looked up; needed where one is configured. */
+  readonly cluster: Cluster | undefined;
+  readonly wrapPlacer?: PoolOptions["wrapPlacer"] | undefined;
+}
+
+/** Make the pools of a configuration. None is started. */
+export function makePools(config: Config, surroundings: PoolSurroundings): ReachablePool[] {
+  const { clock, log, replicaTls, policy, builds, cluster, wrapPlacer } = surroundings;
+  const { health, affinity, placement, queue } = config;
+  const configured = poolsOf(config);
+  return configured.map((pool) => ({
+    ...pool,
+    pool: new Pool({
+      name: pool.name,
+      discovery: makeDiscovery(pool, clock, log, cluster),
+      clock,
+      log: configured.length > 1 ? log.child({ pool: pool.name }) : log,
+      health: { intervalMs: health.interval, timeoutMs: health.timeout, failuresToEject: health.failures },
+      replicaTls,
+      platforms: pool.platforms,
+      keySources: affinity.keys,
+      memory: { lifetimeMs: affinity.lifetime, maxKeys: affinity.entries },
+      placement: {
+        ...placement,
+        maxBuilds: pool.maxBuilds,
+        patienceMs: affinity.patience,
+        queueBuilds: queue.builds,
+        queueTimeoutMs: queue.timeout,
+        perKey: queue.perKey,
+        weightOf: weightOf(queue.weights),
+      },
+      progress: queue.progress,
+      ...(policy && { policy }),
+      ...(cluster && config.kubernetes.deletionCost && { deletionCostServer: cluster.server }),
+      onBuildEnded: ({ caller, reason = "none", ...build }) =>
+        builds.ended({ ...build, pool: pool.name, reason, repository: caller.repository }),
+      ...(wrapPlacer && { wrapPlacer }),
+    }),
+  }));
+}
+
+function makeDiscovery(
+  { replicas, replicasDns, replicasService }: PoolConfig,
+  clock: Clock,
+  log: Logger,
+  cluster: Cluster | undefined,
+): Discovery {
+  const endpoints = replicas.map(({ name, address }) => ({ id: name, address, isTerminating: false }));
+  const discoveries: Discovery[] = [new StaticDiscovery(endpoints)];
+  for (const { name, port } of replicasDns) {
+    discoveries.push(new DnsDiscovery({ name, ...(port !== undefined && { port }), clock, log }));
+  }
+  if (cluster && replicasService.length > 0) {
+    const services = replicasService.map((service) => replicaService(service, cluster));
+    discoveries.push(new KubernetesDiscovery({ server: cluster.server, services, log }));
+  }
+  return new CombinedDiscovery(discoveries);
+}
