@@ -2,11 +2,12 @@ import { suggestion } from "../config/closest.ts";
 import { type CommandContext, ExitStatus, type ExitStatusValue, PROGRAM } from "./command.ts";
 import { drainCommand } from "./drain.ts";
 import { explainCommand } from "./explain.ts";
+import { healthCommand } from "./health.ts";
 import { programHelp } from "./help.ts";
 import { serveCommand } from "./serve.ts";
 import { programVersion } from "./version.ts";
 
-const COMMANDS = [serveCommand, drainCommand, explainCommand];
+const COMMANDS = [serveCommand, drainCommand, explainCommand, healthCommand];
 
 /** Run the program with the arguments after its own name; resolves with the exit status. */
 export async function runCommandLine(argv: readonly string[], context: CommandContext): Promise<ExitStatusValue> {
