@@ -1,4 +1,5 @@
 import { suggestion } from "../config/closest.ts";
+import { certsCommand } from "./certs.ts";
 import { type CommandContext, ExitStatus, type ExitStatusValue, PROGRAM } from "./command.ts";
 import { drainCommand } from "./drain.ts";
 import { explainCommand } from "./explain.ts";
@@ -7,7 +8,7 @@ import { programHelp } from "./help.ts";
 import { serveCommand } from "./serve.ts";
 import { programVersion } from "./version.ts";
 
-const COMMANDS = [serveCommand, drainCommand, explainCommand, healthCommand];
+const COMMANDS = [serveCommand, drainCommand, explainCommand, healthCommand, certsCommand];
 
 /** Run the program with the arguments after its own name; resolves with the exit status. */
 export async function runCommandLine(argv: readonly string[], context: CommandContext): Promise<ExitStatusValue> {

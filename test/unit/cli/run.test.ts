@@ -8,7 +8,7 @@ describe("what is wrong is said in one line, with exit status 2", () => {
     [[], "no command given (run buildkit-gateway serve --replica tcp://host:port, or buildkit-gateway --help)"],
     [["serve"], "no replica given: use --replica tcp://host:port, --replicas-dns name:port or --config gateway.yaml"],
     [["sevre"], 'unknown command: "sevre" (did you mean serve?)'],
-    [["frobnicate"], 'unknown command: "frobnicate" (commands: serve, drain, explain, health)'],
+    [["frobnicate"], 'unknown command: "frobnicate" (commands: serve, drain, explain, health, certs)'],
     [["help", "sevre"], 'unknown command: "sevre" (did you mean serve?)'],
     [["--verison"], "unknown flag: --verison (did you mean --version?)"],
     [
@@ -51,7 +51,7 @@ describe("help", () => {
     const { status, out, err } = await run(argv);
     expect({ status, err }).toEqual({ status: 0, err: "" });
     expect(out).toContain("Usage: buildkit-gateway COMMAND [flags]\n");
-    for (const name of ["serve", "drain", "explain", "health"])
+    for (const name of ["serve", "drain", "explain", "health", "certs"])
       expect(out).toMatch(new RegExp(`^  ${name} {2,}\\S`, "m"));
   });
 
@@ -77,7 +77,7 @@ describe("help", () => {
     expect(Math.max(...out.split("\n").map((line) => line.length))).toBeLessThanOrEqual(100);
   });
 
-  test.each(["drain", "explain", "health"])("of %s is within 100 columns", async (name) => {
+  test.each(["drain", "explain", "health", "certs"])("of %s is within 100 columns", async (name) => {
     const { status, out } = await run([name, "--help"]);
     expect(status).toBe(0);
     expect(out).toContain(`Usage: buildkit-gateway ${name} `);
