@@ -29,7 +29,7 @@ FROM docker.io/library/node:${NODE_VERSION}-${DEBIAN} AS node
 # headers and a compiler's tools have no business here. No RUN below this line, so another architecture needs no emulation.
 FROM docker.io/library/debian:${DEBIAN}
 COPY --from=node /usr/local/bin/node /usr/local/bin/
-# What Node needs on some architectures and Debian's smallest image lacks. Where it is not needed, there is none to copy.
+# Node's build needs it, and Debian's smallest image lacks it.
 COPY --from=node /usr/lib/*-linux-gnu/libatomic.so.1 /usr/lib/
 COPY --from=build /src/dist/bundle /app
 # `npm run image` says them; SOURCE is the address of the repository it was built from.

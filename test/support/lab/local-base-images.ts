@@ -1,4 +1,5 @@
-import { copyFile, cp, mkdir, readdir, realpath, symlink, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { copyFile, cp, mkdir, realpath, symlink, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { mustRun } from "./command.ts";
 import { writeOciLayout } from "./oci-layout.ts";
@@ -14,6 +15,12 @@ export interface LocalBaseImages {
 }
 
 const PATH = "/usr/local/bin:/usr/bin:/bin";
+
+/** Names a file of authorities that Node trusts besides its own (nodejs.org, command-line API). */
+const EXTRA_AUTHORITIES = "NODE_EXTRA_CA_CERTS";
+
+/** Node needs it since 25. */
+const LIBATOMIC = "libatomic.so.1";
 
 /** Programs of busybox that builds call by name. */
 const APPLETS = ["sh", "chmod", "env"];
@@ -35,7 +42,9 @@ export async function makeLocalBaseImages({ folder, busybox, files }: LocalBaseI
     await copyFile(busybox, join(image, "bin/busybox"));
     for (const applet of APPLETS) await symlink("busybox", join(image, "bin", applet));
     await writeFile(join(image, "etc/passwd"), "root:x:0:0:root:/root:/bin/sh\n");
-    for (const library of libraries) await copyInto(image, library);
+    // Debian's smallest image has all that Node needs but this.
+    const lacking = image === images.debian ? LIBATOMIC : undefined;
+    for (const library of libraries) if (basename(library) !== lacking) await copyInto(image, library);
   }
   const { node } = images;
   await mkdir(join(node, "usr/local/bin"), { recursive: true });
@@ -43,23 +52,20 @@ export async function makeLocalBaseImages({ folder, busybox, files }: LocalBaseI
   const npm = await npmFolder();
   await cp(npm, join(node, "usr/local/lib/node_modules/npm"), { recursive: true });
   await symlink("../lib/node_modules/npm/bin/npm-cli.js", join(node, "usr/local/bin/npm"));
-  for (const file of [...files, ...(await libatomic(libraries))]) await copyInto(node, file);
-  const write = (name: string, rootfs: string) =>
-    writeOciLayout(join(folder, name), { rootfs, architectures: ["amd64", "arm64"], env: [`PATH=${PATH}`] });
-  return { node: await write("node", node), debian: await write("debian", images.debian) };
+  const extra = process.env[EXTRA_AUTHORITIES];
+  for (const file of extra ? [...files, extra] : files) await copyInto(node, file);
+  const write = (name: string, rootfs: string, env: readonly string[]) =>
+    writeOciLayout(join(folder, name), { rootfs, architectures: ["amd64", "arm64"], env: [`PATH=${PATH}`, ...env] });
+  return {
+    node: await write("node", node, extra ? [`${EXTRA_AUTHORITIES}=${extra}`] : []),
+    debian: await write("debian", images.debian, []),
+  };
 }
 
 /** The shared libraries of a program and its loader, by the paths under which they are looked for. */
 async function librariesOf(program: string): Promise<string[]> {
   const paths = (await mustRun("ldd", [program])).matchAll(/(\/\S+) \(0x/g);
   return [...paths].map(([, path]) => path!);
-}
-
-/** The library that images of node bring for some architectures, where this machine has it. */
-async function libatomic(libraries: readonly string[]): Promise<string[]> {
-  const folder = join("/usr", dirname(libraries.find((path) => path.startsWith("/lib/"))!));
-  const names = await readdir(folder).catch(() => []);
-  return names.filter((name) => name.startsWith("libatomic.so.1")).map((name) => join(folder, name));
 }
 
 /** Where this machine's npm is: the package that the `npm` on the PATH belongs to. */
@@ -70,6 +76,7 @@ async function npmFolder(): Promise<string> {
 
 async function copyInto(image: string, path: string): Promise<void> {
   const target = join(image, path);
+  if (existsSync(target)) return;
   await mkdir(dirname(target), { recursive: true });
   const source = await realpath(path);
   if (basename(source) === basename(path)) await copyFile(source, target);

@@ -201,13 +201,14 @@ test("an authority that cannot be used is one line, with exit status 1", async (
   expect(readdirSync(folder)).not.toContain("new");
 });
 
+// Node has changed its mind about which of the two it is.
 test("a folder that cannot be made is one line, with exit status 1", async () => {
   const file = join(newFolder(), "file");
   writeFileSync(file, "");
   const { status, err } = await runProgram(["certs", "--out", file, "--client", "alice"]);
   expect({ status, err }).toEqual({
     status: 1,
-    err: expect.stringMatching(/^buildkit-gateway: \/.*: not a directory\n$/),
+    err: expect.stringMatching(/^buildkit-gateway: \/.*: (not a directory|file already exists)\n$/),
   });
 });
 
