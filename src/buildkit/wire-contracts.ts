@@ -1,6 +1,7 @@
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import type { MethodDefinition } from "@grpc/grpc-js";
 import { loadSync, type PackageDefinition } from "@grpc/proto-loader";
+import { PROGRAM_FOLDER } from "../base/program-folder.ts";
 
 /** `moby.buildkit.v1.types.BuildkitVersion`. */
 export interface BuildkitVersion {
@@ -72,11 +73,8 @@ export type ServingStatus = "UNKNOWN" | "SERVING" | "NOT_SERVING" | "SERVICE_UNK
 
 type HealthRpc = MethodDefinition<{ service?: string }, { status: ServingStatus }>;
 
-/** The contracts lie beside `src` and `dist` alike. */
-const PROTO_DIR = fileURLToPath(new URL("../../proto/", import.meta.url));
-
 const CONTRACTS: PackageDefinition = loadSync(["control.proto", "gateway.proto", "health.proto"], {
-  includeDirs: [PROTO_DIR],
+  includeDirs: [join(PROGRAM_FOLDER, "proto")],
   keepCase: true,
   longs: String,
   enums: String,

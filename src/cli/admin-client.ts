@@ -22,6 +22,12 @@ export interface AdminAnswer {
   readonly body: unknown;
 }
 
+/** What an admin port said in words. */
+export interface AdminText {
+  readonly status: number;
+  readonly text: string;
+}
+
 /** Largest answer that is read. */
 const MAX_ANSWER_BYTES = 16 * 2 ** 20;
 
@@ -37,7 +43,17 @@ const TCP_KEEPALIVE_MS = 30_000;
  * Rejects with an Error of one line where there is no answer in time, or none
  * that is JSON; a status that is no success is an answer.
  */
-export function askAdmin(address: Address, question: AdminQuestion, clock: Clock): Promise<AdminAnswer> {
+export async function askAdmin(address: Address, question: AdminQuestion, clock: Clock): Promise<AdminAnswer> {
+  const { status, text } = await askAdminText(address, question, clock);
+  try {
+    return { status, body: JSON.parse(text) };
+  } catch (cause) {
+    throw new Error(`not an answer of a gateway's admin port: ${status} ${firstLine(text)}`, { cause });
+  }
+}
+
+/** As {@link askAdmin}, for what answers in words. */
+export function askAdminText(address: Address, question: AdminQuestion, clock: Clock): Promise<AdminText> {
   const { method, path, timeoutMs, token } = question;
   const target = address.t === "unix" ? { socketPath: address.path } : { host: address.host, port: address.port };
   const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
@@ -67,7 +83,7 @@ export function formatAdmin(address: Address): string {
   return address.t === "unix" ? `unix://${address.path}` : hostPort(address.host, address.port);
 }
 
-async function readAnswer(response: IncomingMessage): Promise<AdminAnswer> {
+async function readAnswer(response: IncomingMessage): Promise<AdminText> {
   const chunks: Buffer[] = [];
   let length = 0;
   for await (const chunk of response as AsyncIterable<Buffer>) {
@@ -75,16 +91,11 @@ async function readAnswer(response: IncomingMessage): Promise<AdminAnswer> {
     if (length > MAX_ANSWER_BYTES) throw new Error(`answer larger than ${MAX_ANSWER_BYTES} bytes`);
     chunks.push(chunk);
   }
-  const status = response.statusCode ?? 0;
-  const text = Buffer.concat(chunks).toString("utf8");
-  try {
-    return { status, body: JSON.parse(text) };
-  } catch (cause) {
-    throw new Error(`not an answer of a gateway's admin port: ${status} ${firstLine(text)}`, { cause });
-  }
+  return { status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") };
 }
 
-function firstLine(text: string): string {
+/** Somebody else's text as one line that is fit for a terminal. */
+export function firstLine(text: string): string {
   return printable(text.trim().split("\n", 1)[0]!, MAX_SHOWN_CHARACTERS);
 }
 

@@ -1,14 +1,24 @@
 import { suggestion } from "../config/closest.ts";
+import { certsCommand } from "./certs.ts";
 import { type CommandContext, ExitStatus, type ExitStatusValue, PROGRAM } from "./command.ts";
 import { drainCommand } from "./drain.ts";
 import { explainCommand } from "./explain.ts";
+import { healthCommand } from "./health.ts";
 import { programHelp } from "./help.ts";
 import { policyCommand } from "./policy.ts";
 import { serveCommand } from "./serve.ts";
 import { sidecarCommand } from "./sidecar.ts";
 import { programVersion } from "./version.ts";
 
-const COMMANDS = [serveCommand, sidecarCommand, drainCommand, explainCommand, policyCommand];
+const COMMANDS = [
+  serveCommand,
+  sidecarCommand,
+  drainCommand,
+  explainCommand,
+  healthCommand,
+  policyCommand,
+  certsCommand,
+];
 
 /** Run the program with the arguments after its own name; resolves with the exit status. */
 export async function runCommandLine(argv: readonly string[], context: CommandContext): Promise<ExitStatusValue> {

@@ -1,7 +1,9 @@
 import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { PROGRAM_FOLDER } from "../base/program-folder.ts";
 
-/** The version in package.json, which lies two folders above this file in the source tree and in the built one. */
+/** The version in the program's package.json. */
 export function programVersion(): string {
-  const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
+  const text = readFileSync(join(PROGRAM_FOLDER, "package.json"), "utf8");
   return (JSON.parse(text) as { version: string }).version;
 }

@@ -1,7 +1,7 @@
 import { readFile, stat } from "node:fs/promises";
 import type { RequestOptions } from "node:https";
 import { dirname, resolve } from "node:path";
-import type { KubeConfig } from "@kubernetes/client-node";
+import { KubeConfig } from "@kubernetes/client-node";
 import { parse } from "yaml";
 import type { Credentials, KubernetesAccess } from "./access.ts";
 
@@ -20,8 +20,8 @@ const MAX_FILE_BYTES = 4 << 20;
  * credentials.
  *
  * Rejects with an Error that says what is wrong with the file. The package that
- * does the work takes 0.4 s and 70 MiB to load (docs/architecture.md), so that only who has
- * such a file loads it.
+ * does the work takes 0.4 s and 70 MiB to load (docs/architecture.md): import this file only
+ * where there is such a file.
  */
 export async function openKubeconfigAccess(options: KubeconfigAccessOptions): Promise<KubernetesAccess> {
   const path = resolve(options.kubeconfig);
@@ -55,7 +55,6 @@ async function loadKubeconfig(path: string, context: string | undefined): Promis
   const { size } = await stat(path);
   if (size > MAX_FILE_BYTES) throw new Error(`more than ${MAX_FILE_BYTES} bytes in ${path}`);
   const text = await readFile(path, "utf8");
-  const { KubeConfig } = await import("@kubernetes/client-node");
   const config = new KubeConfig();
   try {
     config.loadFromString(text);

@@ -1,7 +1,7 @@
 import { access as canAccess, readFile } from "node:fs/promises";
 import { hostPort } from "../base/address.ts";
 import type { KubernetesAccess } from "./access.ts";
-import { type KubeconfigAccessOptions, openKubeconfigAccess } from "./kubeconfig-access.ts";
+import type { KubeconfigAccessOptions } from "./kubeconfig-access.ts";
 import { openTokenAccess, type TokenAccessOptions } from "./token-access.ts";
 
 /** The way to an API server. */
@@ -25,10 +25,12 @@ const THIS_POD: PodSurroundings = { env: process.env, folder: "/var/run/secrets/
  *
  * Rejects with an Error that says what is missing.
  */
-export function openAccess(options: AccessOptions, pod: PodSurroundings = THIS_POD): Promise<KubernetesAccess> {
+export async function openAccess(options: AccessOptions, pod: PodSurroundings = THIS_POD): Promise<KubernetesAccess> {
   switch (options.t) {
-    case "kubeconfig":
+    case "kubeconfig": {
+      const { openKubeconfigAccess } = await import("./kubeconfig-access.ts");
       return openKubeconfigAccess(options);
+    }
     case "explicit":
       return openTokenAccess(options);
     case "in-cluster":

@@ -34,9 +34,10 @@ limits:
 - Unknown keys, flags and \`BUILDKIT_GATEWAY_…\` variables are errors. All errors are reported at once, each with its path and
   where it came from, and the exit status is 2. The variables that Kubernetes sets for a Service of that name
   (\`BUILDKIT_GATEWAY_SERVICE_HOST\`, \`BUILDKIT_GATEWAY_PORT_…\`) are left alone.
-- The gateway needs \`replicas\`, \`replicasDns\`, \`replicasService\` or several of them; or \`pools\` instead. Names and addresses of \`replicas\` are unique.
-- \`buildkit-gateway drain\` and \`explain\` ask the admin port of a gateway that runs. They read no configuration file,
-  but two variables of the gateway: \`BUILDKIT_GATEWAY_ADMIN_LISTEN\` says where that port is, and
+- The gateway needs \`replicas\`, \`replicasDns\`, \`replicasService\` or several of them; or \`pools\` instead. Names and
+  addresses of \`replicas\` are unique.
+- \`buildkit-gateway drain\`, \`explain\` and \`health\` ask the admin port of a gateway that runs. They read no configuration
+  file, but two variables of the gateway: \`BUILDKIT_GATEWAY_ADMIN_LISTEN\` says where that port is, and
   \`BUILDKIT_GATEWAY_ADMIN_TOKEN_FILE\` where the token is that \`drain\` needs over TCP.
 
 A **pool** is a fleet of its own with its own way in, its own queue and its own memory of caches; \`affinity\`, \`placement\`

@@ -9,6 +9,8 @@ const PROGRAM = fileURLToPath(new URL("../../../dist/main.js", import.meta.url))
 
 /** How a gateway is started. */
 export interface GatewayOptions {
+  /** The program, with what must stand before its arguments. Default: the one that `npm run build` makes. */
+  readonly program?: readonly string[];
   readonly replicas?: readonly { readonly name: string; readonly address: string }[];
   /** More flags of `serve`. */
   readonly flags?: readonly string[];
@@ -68,8 +70,7 @@ export class GatewayProcess {
   /** Start it and wait until it is of use. */
   static async start(options: GatewayOptions): Promise<GatewayProcess> {
     const serve = [
-      process.execPath,
-      PROGRAM,
+      ...(options.program ?? [process.execPath, PROGRAM]),
       options.command ?? "serve",
       `--listen=${options.listen ?? "tcp://127.0.0.1:0"}`,
       "--admin=127.0.0.1:0",

@@ -11,7 +11,7 @@ describe("what is wrong is said in one line, with exit status 2", () => {
       "no replica given: use --replica tcp://host:port, --replicas-dns name:port, --replicas-service name or --config gateway.yaml",
     ],
     [["sevre"], 'unknown command: "sevre" (did you mean serve?)'],
-    [["frobnicate"], 'unknown command: "frobnicate" (commands: serve, sidecar, drain, explain, policy)'],
+    [["frobnicate"], 'unknown command: "frobnicate" (commands: serve, sidecar, drain, explain, health, policy, certs)'],
     [["help", "sevre"], 'unknown command: "sevre" (did you mean serve?)'],
     [["--verison"], "unknown flag: --verison (did you mean --version?)"],
     [
@@ -54,7 +54,8 @@ describe("help", () => {
     const { status, out, err } = await run(argv);
     expect({ status, err }).toEqual({ status: 0, err: "" });
     expect(out).toContain("Usage: buildkit-gateway COMMAND [flags]\n");
-    for (const name of ["serve", "drain", "explain"]) expect(out).toMatch(new RegExp(`^  ${name} {2,}\\S`, "m"));
+    for (const name of ["serve", "drain", "explain", "health", "certs"])
+      expect(out).toMatch(new RegExp(`^  ${name} {2,}\\S`, "m"));
   });
 
   test.each([[["serve", "--help"]], [["help", "serve"]], [["--help", "serve"]], [["serve", "--replica", "a", "-h"]]])(
@@ -79,7 +80,7 @@ describe("help", () => {
     expect(Math.max(...out.split("\n").map((line) => line.length))).toBeLessThanOrEqual(100);
   });
 
-  test.each(["drain", "explain"])("of %s is within 100 columns", async (name) => {
+  test.each(["drain", "explain", "health", "certs"])("of %s is within 100 columns", async (name) => {
     const { status, out } = await run([name, "--help"]);
     expect(status).toBe(0);
     expect(out).toContain(`Usage: buildkit-gateway ${name} `);
