@@ -141,6 +141,8 @@ export class ResourceWatch<T> {
     if (server.clock.nowMs() - begunMs < SHORT_WATCH_MS) {
       throw new ApiFailure("unreachable", `${server.access.server.host}: a watch ended at once: ${reason}`);
     }
+    // Not even a bookmark: a version that the server has not reached, after a restore, is watched in silence.
+    this.#version = undefined;
     this.#recovered();
   }
 
@@ -226,7 +228,7 @@ export class ResourceWatch<T> {
   }
 }
 
-/** Whether a watch can go on from its version when it works again. A version from the future, after a restore, is refused with 504 each time. */
+/** Whether a watch can go on from its version when it works again. Some servers refuse one from the future with 504 each time. */
 function isVersionGood({ kind }: ApiFailure, failures: number): boolean {
   if (kind === "busy") return failures < 3;
   return kind === "unreachable" || kind === "unauthorized" || kind === "forbidden";

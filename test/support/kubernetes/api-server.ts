@@ -110,6 +110,12 @@ export class ApiServerStandIn {
     for (const store of this.#stores.values()) store.compact(++this.#version);
   }
 
+  /** Go back by some versions, as a restore does; watches that are open hear no more. */
+  rewind(versions: number): void {
+    this.#version -= versions;
+    for (const watch of this.#watches) watch.isSilent = true;
+  }
+
   /** The next page of a list that was begun is refused. */
   expireContinue(times = 1): void {
     this.#continueExpiries = times;
@@ -176,7 +182,6 @@ export class ApiServerStandIn {
     response: ServerResponse,
   ): statusBodies.StatusAnswer | undefined {
     const since = Number(query.get("resourceVersion"));
-    if (since > this.#version) return statusBodies.versionTooLarge(since, this.#version);
     const isExpired = since < store.compactedVersion;
     const expired = statusBodies.expiredVersion(since, store.compactedVersion);
     if (isExpired && this.expiry === "status") return expired;

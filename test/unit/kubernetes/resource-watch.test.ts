@@ -181,7 +181,30 @@ describe("a watch", () => {
     expect(rig.count("watch")).toBe(1);
     rig.clock.advance(1);
     await rig.untilNames("a", "b");
+    await rig.untilSeen("watch", 2);
+    expect(rig.count("list")).toBe(2);
+    expect(rig.states.map(({ t }) => t)).toEqual(["live"]);
+  });
+
+  test("that has told something before it fell silent goes on from there", async () => {
+    await followed();
+    rig.put("b");
+    await rig.untilNames("a", "b");
+    rig.standIn.watches[0]!.isSilent = true;
+    rig.put("c");
+    rig.clock.advance(90_000);
+    await rig.untilNames("a", "b", "c");
     expect(rig.count("list")).toBe(1);
+  });
+
+  test("from a version that the server has not reached, which it watches in silence, is listed anew", async () => {
+    await followed();
+    rig.standIn.rewind(500);
+    rig.standIn.store("endpointslices").remove("buildkit", "a");
+    rig.put("b");
+    await rig.until(() => rig.clock.isWatching);
+    rig.clock.advance(90_000);
+    await rig.untilNames("b");
     expect(rig.states.map(({ t }) => t)).toEqual(["live"]);
   });
 
@@ -223,7 +246,7 @@ describe("a watch", () => {
     },
   );
 
-  test("from a version that the server has not reached yet is listed anew", async () => {
+  test("from a version that the server refuses again and again is listed anew", async () => {
     await followed();
     rig.standIn.failNext("watch", { status: 504, body: { message: "Too large resource version: 9, current: 5" } });
     rig.standIn.failNext("watch", { status: 504, body: { message: "Too large resource version: 9, current: 5" } });
