@@ -13,6 +13,9 @@ import { type Cutting, WatchStream } from "./watch-stream.ts";
 /** What kind of request it is, in RBAC's words. */
 export type Verb = "list" | "watch" | "get" | "patch";
 
+/** An answer in place of the usual one; or the connection is cut, nothing is said, or an answer begins and does not end. */
+export type Fault = statusBodies.StatusAnswer | "cut" | "hang" | "stall";
+
 /** One request as it came. */
 export interface SeenRequest {
   readonly verb: Verb;
@@ -44,7 +47,7 @@ export class ApiServerStandIn {
   readonly #stores: ReadonlyMap<string, ObjectStore>;
   readonly #watches = new Set<WatchStream>();
   readonly #sockets = new Set<Socket>();
-  readonly #faults: { readonly verb: Verb; readonly answer: statusBodies.StatusAnswer | "cut" | "hang" }[] = [];
+  readonly #faults: { readonly verb: Verb; readonly answer: Fault }[] = [];
   #continueExpiries = 0;
   #version = 1_000;
 
@@ -101,7 +104,7 @@ export class ApiServerStandIn {
   }
 
   /** The next request of this verb gets this answer, or none. */
-  failNext(verb: Verb, answer: statusBodies.StatusAnswer | "cut" | "hang"): void {
+  failNext(verb: Verb, answer: Fault): void {
     this.#faults.push({ verb, answer });
   }
 
@@ -136,7 +139,8 @@ export class ApiServerStandIn {
     const text = await readBody(request);
     const fault = this.#takeFault(verb);
     if (fault === "cut") response.socket?.destroy();
-    if (fault === "cut" || fault === "hang") return;
+    if (fault === "stall") response.writeHead(500).write("{");
+    if (typeof fault === "string") return;
     const asked = { verb, plural, namespace, name, token, query: url.searchParams, text };
     const answer = fault ?? this.#decide(asked, response);
     if (answer) respond(response, answer);
@@ -201,7 +205,7 @@ export class ApiServerStandIn {
     return undefined;
   }
 
-  #takeFault(verb: Verb): statusBodies.StatusAnswer | "cut" | "hang" | undefined {
+  #takeFault(verb: Verb): Fault | undefined {
     const index = this.#faults.findIndex((fault) => fault.verb === verb);
     return index < 0 ? undefined : this.#faults.splice(index, 1)[0]!.answer;
   }

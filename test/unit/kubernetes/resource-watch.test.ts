@@ -376,6 +376,14 @@ describe("an API server that is away", () => {
     expect((state as { reason: string }).reason).toMatch(/^127\.0\.0\.1:\d+: no answer after 15s$/);
   });
 
+  test("does not end its answer: the request is given up", async () => {
+    rig.standIn.failNext("list", "stall");
+    rig.follow();
+    await rig.until(() => rig.clock.delaysMs.includes(30_000));
+    rig.clock.advance(30_000);
+    expect(await rig.untilState("stale")).toMatchObject({ kind: "busy", reason: "500" });
+  });
+
   test("cuts requests: they are tried again, ever more slowly", async () => {
     for (let index = 0; index < 3; index++) rig.standIn.failNext("list", "cut");
     rig.follow();
