@@ -316,6 +316,14 @@ describe("a server that refuses", () => {
     expect(rig.count("list")).toBe(1);
   });
 
+  test("every watch, though not the list, says why once", async () => {
+    rig.put("a");
+    for (let count = 0; count < 4; count++) rig.standIn.failNext("watch", { status: 400, body: "no" });
+    rig.follow();
+    await rig.untilSeen("watch", 5);
+    expect(rig.lines.filter(({ level }) => level >= 40).map(({ reason }) => reason)).toEqual(["400: no"]);
+  });
+
   test("a type that it does not serve is told apart", async () => {
     rig.standIn.unknown.add("ephemeralrunners");
     rig.follow({ group: "actions.github.com", version: "v1alpha1", name: "ephemeralrunners" });
