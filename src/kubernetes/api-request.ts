@@ -42,12 +42,12 @@ const MAX_STATUS_BYTES = 64 << 10;
 export async function sendRequest(server: ApiServer, request: ApiRequest): Promise<IncomingMessage> {
   let response = await attempt(server, request);
   if (response.statusCode === 401) {
-    response.resume();
+    response.destroy();
     server.access.forget();
     response = await attempt(server, request);
   }
   if (response.statusCode === 200) return response;
-  const text = await readText(response, MAX_STATUS_BYTES).catch(() => "");
+  const text = await readInTime(server, response, MAX_STATUS_BYTES).catch(() => "");
   throw failureOfAnswer(response.statusCode!, parseJson(text) ?? text, response.headers["retry-after"]);
 }
 
@@ -58,17 +58,9 @@ export async function sendRequest(server: ApiServer, request: ApiRequest): Promi
  * than `maxBytes`, or has not ended in time.
  */
 export async function requestJson(server: ApiServer, request: ApiRequest, maxBytes: number): Promise<unknown> {
-  const response = await sendRequest(server, request);
-  const cancel = server.clock.after(WHOLE_ANSWER_TIMEOUT_MS, () =>
-    response.destroy(new Error(`not complete after ${WHOLE_ANSWER_TIMEOUT_MS / 1_000}s`)),
-  );
-  try {
-    const value = parseJson(await readText(response, maxBytes));
-    if (value === undefined) throw new ApiFailure("unreadable", "the answer is not JSON");
-    return value;
-  } finally {
-    cancel();
-  }
+  const value = parseJson(await readInTime(server, await sendRequest(server, request), maxBytes));
+  if (value === undefined) throw new ApiFailure("unreadable", "the answer is not JSON");
+  return value;
 }
 
 async function attempt({ access, clock }: ApiServer, request: ApiRequest): Promise<IncomingMessage> {
@@ -136,6 +128,17 @@ function endWith(signal: AbortSignal, response: IncomingMessage): void {
   response.on("error", () => {});
   signal.addEventListener("abort", end, { once: true });
   response.once("close", () => signal.removeEventListener("abort", end));
+}
+
+async function readInTime({ clock }: ApiServer, response: IncomingMessage, maxBytes: number): Promise<string> {
+  const cancel = clock.after(WHOLE_ANSWER_TIMEOUT_MS, () =>
+    response.destroy(new Error(`not complete after ${WHOLE_ANSWER_TIMEOUT_MS / 1_000}s`)),
+  );
+  try {
+    return await readText(response, maxBytes);
+  } finally {
+    cancel();
+  }
 }
 
 async function readText(response: IncomingMessage, maxBytes: number): Promise<string> {

@@ -47,6 +47,9 @@ const MIN_WATCH_SECONDS = 300;
 /** A watch that ends sooner, and has told nothing, has failed. */
 const SHORT_WATCH_MS = 1_000;
 
+/** Reasons that are remembered so as not to be told again. */
+const MAX_SAID_REASONS = 100;
+
 /**
  * Follows all objects of a type: lists them, then watches for changes, and never
  * gives up. What is known stays known while the API server is away.
@@ -60,6 +63,8 @@ export class ResourceWatch<T> {
   #failures = 0;
   /** The version was forgotten, and no watch has gone well since. */
   #isRelisting = false;
+  /** What was said of the failures since then. */
+  readonly #saidReasons = new Set<string>();
   #heardMs: number | undefined;
   readonly #report: Coalesced;
   readonly #ending = new AbortController();
@@ -141,12 +146,15 @@ export class ResourceWatch<T> {
     if (server.clock.nowMs() - begunMs < SHORT_WATCH_MS) {
       throw new ApiFailure("unreachable", `${server.access.server.host}: a watch ended at once: ${reason}`);
     }
+    // Not even a bookmark: a version that the server has not reached, after a restore, is watched in silence.
+    this.#version = undefined;
     this.#recovered();
   }
 
   #recovered(): void {
     this.#failures = 0;
     this.#isRelisting = false;
+    this.#saidReasons.clear();
   }
 
   #apply(events: readonly WatchEvent[]): void {
@@ -195,20 +203,32 @@ export class ResourceWatch<T> {
     if (this.#state.t !== "live") this.#transition({ t: "live", sinceMs: nowMs });
   }
 
-  /** The only place where the state changes; each reason is logged once. */
+  /** The only place where the state changes. */
   #transition(state: WatchState): void {
-    const { log, resource, onState } = this.#options;
     const from = this.#state;
     this.#state = state;
-    if (from.t === state.t && from.t === "stale" && state.t === "stale" && from.reason === state.reason) return;
-    const fields = { resource: qualifiedName(resource), namespace: resource.namespace, from: from.t, to: state.t };
-    if (state.t !== "stale") log.info(fields, "watch state changed");
-    else if (state.kind !== "forbidden") log.warn({ ...fields, reason: state.reason }, "watch state changed");
-    else {
-      const role = neededRole(resource, ["list", "watch"], state.reason);
-      log.error({ ...fields, reason: state.reason, role }, "watch state changed: apply this role");
+    if (from.t === "stale" && state.t === "stale" && from.reason === state.reason) return;
+    this.#log(from, state);
+    this.#options.onState?.(state);
+  }
+
+  /** Each reason is told once, until a watch has gone well. */
+  #log(from: WatchState, to: WatchState): void {
+    const { log, resource } = this.#options;
+    const fields = { resource: qualifiedName(resource), namespace: resource.namespace, from: from.t, to: to.t };
+    if (to.t !== "stale") {
+      log.info(fields, "watch state changed");
+      return;
     }
-    onState?.(state);
+    const { reason, kind } = to;
+    if (this.#saidReasons.has(reason)) log.debug({ ...fields, reason }, "watch state changed");
+    else if (kind !== "forbidden") log.warn({ ...fields, reason }, "watch state changed");
+    else {
+      const role = neededRole(resource, ["list", "watch"], reason);
+      log.error({ ...fields, reason, role }, "watch state changed: apply this role");
+    }
+    if (this.#saidReasons.size >= MAX_SAID_REASONS) this.#saidReasons.clear();
+    this.#saidReasons.add(reason);
   }
 
   #pause(delayMs: number): Promise<void> {
@@ -226,7 +246,7 @@ export class ResourceWatch<T> {
   }
 }
 
-/** Whether a watch can go on from its version when it works again. A version from the future, after a restore, is refused with 504 each time. */
+/** Whether a watch can go on from its version when it works again. Some servers refuse one from the future with 504 each time. */
 function isVersionGood({ kind }: ApiFailure, failures: number): boolean {
   if (kind === "busy") return failures < 3;
   return kind === "unreachable" || kind === "unauthorized" || kind === "forbidden";

@@ -36,7 +36,7 @@ const MAX_EVENT_BYTES = 4 << 20;
 
 /**
  * Watch once; resolves, with the reason for people, when the server ends it, when
- * it falls silent or when it is cut off: the last version is good to go on from.
+ * it falls silent or when it is cut off.
  *
  * Rejects with {@link ApiFailure} where the server refuses it, then or with an ERROR
  * event, and where an event cannot be read.

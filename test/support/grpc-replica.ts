@@ -120,14 +120,14 @@ export class GrpcReplica {
     );
   }
 
-  /** Start one on 127.0.0.1. Whoever starts it kills it. */
+  /** Start one, by default on 127.0.0.1. Whoever starts it kills it. */
   static async start(
     behaviour: Partial<GrpcReplicaBehaviour> = {},
-    { port = 0, credentials = ServerCredentials.createInsecure() } = {},
+    { host = "127.0.0.1", port = 0, credentials = ServerCredentials.createInsecure() } = {},
   ): Promise<GrpcReplica> {
     const replica = new GrpcReplica(behaviour);
     replica.#port = await new Promise<number>((resolve, reject) => {
-      replica.#server.bindAsync(`127.0.0.1:${port}`, credentials, (error, bound) =>
+      replica.#server.bindAsync(`${host}:${port}`, credentials, (error, bound) =>
         error ? reject(error) : resolve(bound),
       );
     });

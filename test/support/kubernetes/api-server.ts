@@ -13,6 +13,9 @@ import { type Cutting, WatchStream } from "./watch-stream.ts";
 /** What kind of request it is, in RBAC's words. */
 export type Verb = "list" | "watch" | "get" | "patch";
 
+/** An answer in place of the usual one; or the connection is cut, nothing is said, or an answer begins and does not end. */
+export type Fault = statusBodies.StatusAnswer | "cut" | "hang" | "stall";
+
 /** One request as it came. */
 export interface SeenRequest {
   readonly verb: Verb;
@@ -44,7 +47,7 @@ export class ApiServerStandIn {
   readonly #stores: ReadonlyMap<string, ObjectStore>;
   readonly #watches = new Set<WatchStream>();
   readonly #sockets = new Set<Socket>();
-  readonly #faults: { readonly verb: Verb; readonly answer: statusBodies.StatusAnswer | "cut" | "hang" }[] = [];
+  readonly #faults: { readonly verb: Verb; readonly answer: Fault }[] = [];
   #continueExpiries = 0;
   #version = 1_000;
 
@@ -101,13 +104,19 @@ export class ApiServerStandIn {
   }
 
   /** The next request of this verb gets this answer, or none. */
-  failNext(verb: Verb, answer: statusBodies.StatusAnswer | "cut" | "hang"): void {
+  failNext(verb: Verb, answer: Fault): void {
     this.#faults.push({ verb, answer });
   }
 
   /** Forget the history: a watch from before now is refused. */
   compact(): void {
     for (const store of this.#stores.values()) store.compact(++this.#version);
+  }
+
+  /** Go back by some versions, as a restore does; watches that are open hear no more. */
+  rewind(versions: number): void {
+    this.#version -= versions;
+    for (const watch of this.#watches) watch.isSilent = true;
   }
 
   /** The next page of a list that was begun is refused. */
@@ -130,7 +139,8 @@ export class ApiServerStandIn {
     const text = await readBody(request);
     const fault = this.#takeFault(verb);
     if (fault === "cut") response.socket?.destroy();
-    if (fault === "cut" || fault === "hang") return;
+    if (fault === "stall") response.writeHead(500).write("{");
+    if (typeof fault === "string") return;
     const asked = { verb, plural, namespace, name, token, query: url.searchParams, text };
     const answer = fault ?? this.#decide(asked, response);
     if (answer) respond(response, answer);
@@ -176,7 +186,6 @@ export class ApiServerStandIn {
     response: ServerResponse,
   ): statusBodies.StatusAnswer | undefined {
     const since = Number(query.get("resourceVersion"));
-    if (since > this.#version) return statusBodies.versionTooLarge(since, this.#version);
     const isExpired = since < store.compactedVersion;
     const expired = statusBodies.expiredVersion(since, store.compactedVersion);
     if (isExpired && this.expiry === "status") return expired;
@@ -196,7 +205,7 @@ export class ApiServerStandIn {
     return undefined;
   }
 
-  #takeFault(verb: Verb): statusBodies.StatusAnswer | "cut" | "hang" | undefined {
+  #takeFault(verb: Verb): Fault | undefined {
     const index = this.#faults.findIndex((fault) => fault.verb === verb);
     return index < 0 ? undefined : this.#faults.splice(index, 1)[0]!.answer;
   }

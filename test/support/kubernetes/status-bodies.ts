@@ -52,12 +52,3 @@ export function expiredContinue(fresh: string): StatusAnswer {
     "The provided continue parameter is too old to display a consistent list result. You can start a new list without the continue parameter.";
   return statusAnswer(410, "Expired", message, { metadata: { continue: fresh } });
 }
-
-export function versionTooLarge(asked: number, current: number): StatusAnswer {
-  return statusAnswer(504, "Timeout", `Too large resource version: ${asked}, current: ${current}`, {
-    details: {
-      causes: [{ reason: "ResourceVersionTooLarge", message: "Too large resource version" }],
-      retryAfterSeconds: 1,
-    },
-  });
-}

@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { KubernetesAccess } from "../../../src/kubernetes/access.ts";
@@ -59,6 +59,25 @@ describe("an API server is spoken to", () => {
     await files.writeToken("second-token");
     await readPod();
     expect(standIn.requests.map(({ token }) => token)).toEqual(["first-token", "first-token", "second-token"]);
+  });
+
+  test("with the token that an exec plugin of a kubeconfig prints", async () => {
+    const folder = dirname(files.kubeconfig);
+    const script = join(folder, "plugin.sh");
+    const credential = (token: string) =>
+      JSON.stringify({ apiVersion: "client.authentication.k8s.io/v1", kind: "ExecCredential", status: { token } });
+    await writeFile(script, `cat "${folder}/credential"\n`);
+    await writeFile(join(folder, "credential"), credential("first-token"));
+    const text = await readFile(files.kubeconfig, "utf8");
+    const exec = { apiVersion: "client.authentication.k8s.io/v1", command: "sh", args: [script] };
+    await writeFile(files.kubeconfig, text.replace("tokenFile: token", `exec: ${JSON.stringify(exec)}`));
+    access = await openAccess({ t: "kubeconfig", kubeconfig: files.kubeconfig });
+    await readPod();
+    standIn.tokens.clear();
+    standIn.tokens.add("second-token");
+    await writeFile(join(folder, "credential"), credential("second-token"));
+    await readPod();
+    expect(standIn.requests.at(-1)!.token).toBe("second-token");
   });
 
   test("from within its cluster", async () => {

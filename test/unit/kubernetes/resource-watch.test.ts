@@ -181,7 +181,30 @@ describe("a watch", () => {
     expect(rig.count("watch")).toBe(1);
     rig.clock.advance(1);
     await rig.untilNames("a", "b");
+    await rig.untilSeen("watch", 2);
+    expect(rig.count("list")).toBe(2);
+    expect(rig.states.map(({ t }) => t)).toEqual(["live"]);
+  });
+
+  test("that has told something before it fell silent goes on from there", async () => {
+    await followed();
+    rig.put("b");
+    await rig.untilNames("a", "b");
+    rig.standIn.watches[0]!.isSilent = true;
+    rig.put("c");
+    rig.clock.advance(90_000);
+    await rig.untilNames("a", "b", "c");
     expect(rig.count("list")).toBe(1);
+  });
+
+  test("from a version that the server has not reached, which it watches in silence, is listed anew", async () => {
+    await followed();
+    rig.standIn.rewind(500);
+    rig.standIn.store("endpointslices").remove("buildkit", "a");
+    rig.put("b");
+    await rig.until(() => rig.clock.isWatching);
+    rig.clock.advance(90_000);
+    await rig.untilNames("b");
     expect(rig.states.map(({ t }) => t)).toEqual(["live"]);
   });
 
@@ -223,7 +246,7 @@ describe("a watch", () => {
     },
   );
 
-  test("from a version that the server has not reached yet is listed anew", async () => {
+  test("from a version that the server refuses again and again is listed anew", async () => {
     await followed();
     rig.standIn.failNext("watch", { status: 504, body: { message: "Too large resource version: 9, current: 5" } });
     rig.standIn.failNext("watch", { status: 504, body: { message: "Too large resource version: 9, current: 5" } });
@@ -293,6 +316,14 @@ describe("a server that refuses", () => {
     expect(rig.count("list")).toBe(1);
   });
 
+  test("every watch, though not the list, says why once", async () => {
+    rig.put("a");
+    for (let count = 0; count < 4; count++) rig.standIn.failNext("watch", { status: 400, body: "no" });
+    rig.follow();
+    await rig.untilSeen("watch", 5);
+    expect(rig.lines.filter(({ level }) => level >= 40).map(({ reason }) => reason)).toEqual(["400: no"]);
+  });
+
   test("a type that it does not serve is told apart", async () => {
     rig.standIn.unknown.add("ephemeralrunners");
     rig.follow({ group: "actions.github.com", version: "v1alpha1", name: "ephemeralrunners" });
@@ -351,6 +382,14 @@ describe("an API server that is away", () => {
     rig.clock.advance(15_000);
     const state = await rig.untilState("stale");
     expect((state as { reason: string }).reason).toMatch(/^127\.0\.0\.1:\d+: no answer after 15s$/);
+  });
+
+  test("does not end its answer: the request is given up", async () => {
+    rig.standIn.failNext("list", "stall");
+    rig.follow();
+    await rig.until(() => rig.clock.delaysMs.includes(30_000));
+    rig.clock.advance(30_000);
+    expect(await rig.untilState("stale")).toMatchObject({ kind: "busy", reason: "500" });
   });
 
   test("cuts requests: they are tried again, ever more slowly", async () => {

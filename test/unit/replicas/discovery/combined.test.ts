@@ -4,6 +4,12 @@ import { CombinedDiscovery } from "../../../../src/replicas/discovery/combined.t
 import { StaticDiscovery } from "../../../../src/replicas/discovery/static.ts";
 import type { Endpoint } from "../../../../src/replicas/replica.ts";
 
+test("tells how well each of several discoveries knows what there is", () => {
+  const status = { source: "a source", state: "stale", reason: "ENOTFOUND" } as const;
+  const stale = { start: () => () => {}, status: () => [status] };
+  expect(new CombinedDiscovery([new StaticDiscovery([]), stale, stale]).status()).toEqual([status, status]);
+});
+
 test("several discoveries are one, and what two of them name is one replica", () => {
   const at = (id: string, address: string) => ({ id, address: parseAddress(address) });
   const discovery = new CombinedDiscovery([

@@ -32,16 +32,21 @@ function follow(port?: number) {
   const log = pino({ base: null }, { write: (line: string) => logged.push(JSON.parse(line).msg) });
   const clock = new FakeClock();
   const reports: (readonly Endpoint[])[] = [];
+  const discovery = new DnsDiscovery({ name: "replicas", ...(port && { port }), clock, log, resolver });
+  const statuses: (string | undefined)[] = [];
   return {
     answers,
+    discovery,
+    /** Reason of each status that was told of. */
+    statuses,
     logged,
     /** Ids of each report so far. */
     ids: () => reports.map((endpoints) => endpoints.map(({ id }) => id)),
     last: () => reports.at(-1),
     async start() {
-      const discovery = new DnsDiscovery({ name: "replicas", ...(port && { port }), clock, log, resolver });
       const waited = clock.nextTimer();
-      cleanups.push(discovery.start((endpoints) => reports.push(endpoints)));
+      const onStatus = () => statuses.push(discovery.status()[0]!.reason);
+      cleanups.push(discovery.start((endpoints) => reports.push(endpoints), onStatus));
       await waited;
     },
     async refresh() {
@@ -103,6 +108,21 @@ describe("a name with a port", () => {
     name.answers.a = { code: "ENODATA" };
     await name.refresh();
     expect(name.ids()).toEqual([["10.0.0.1:1", "[fd00::1]:1"], ["10.0.0.1:1", "[fd00::2]:1"], ["[fd00::2]:1"]]);
+  });
+
+  test("tells how well it is known", async () => {
+    const name = follow(1234);
+    const source = "DNS look-up of replicas";
+    expect(name.discovery.status()).toEqual([{ source, state: "syncing" }]);
+    await name.start();
+    expect(name.discovery.status()).toEqual([{ source, state: "stale", reason: "ENODATA" }]);
+    name.answers.a = ["10.0.0.1"];
+    await name.refresh();
+    expect(name.discovery.status()).toEqual([{ source, state: "live", ageMs: 0 }]);
+    name.answers.a = { code: "ESERVFAIL" };
+    await name.refresh();
+    expect(name.discovery.status()).toEqual([{ source, state: "stale", ageMs: 5_000, reason: "ESERVFAIL" }]);
+    expect(name.statuses).toEqual(["ENODATA", undefined, "ESERVFAIL"]);
   });
 
   test("is not looked up any more after the end", async () => {
