@@ -1,0 +1,64 @@
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { DEPLOY_DIR } from "../support/deploy/manifests.ts";
+import { mustRun } from "../support/lab/command.ts";
+
+let folder: string;
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "scripts-"));
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+describe("trust.sh", () => {
+  const script = join(DEPLOY_DIR, "base/replicas/trust.sh");
+
+  async function bundle(own: Readonly<Record<string, string>> | undefined): Promise<string> {
+    const env = {
+      TRUST_SYSTEM: join(folder, "system"),
+      TRUST_OWN: join(folder, "own"),
+      TRUST_BUNDLE: join(folder, "out"),
+    };
+    await writeFile(env.TRUST_SYSTEM, "SYSTEM\n");
+    if (own) {
+      await mkdir(env.TRUST_OWN);
+      for (const [name, text] of Object.entries(own)) await writeFile(join(env.TRUST_OWN, name), text);
+    }
+    await mustRun("sh", [script], { env: { PATH: process.env.PATH, ...env } });
+    return await readFile(env.TRUST_BUNDLE, "utf8");
+  }
+
+  test("adds every authority of the ConfigMap to the system's, each on lines of its own", async () => {
+    expect(await bundle({ "a.crt": "A", "b.crt": "B\n", "notes.txt": "no" })).toBe("SYSTEM\n\nA\nB\n");
+  });
+
+  test.each([
+    ["is not there", undefined],
+    ["is empty", {}],
+  ])("leaves the system's where the ConfigMap %s", async (_name, own) => {
+    expect(await bundle(own)).toBe("SYSTEM\n");
+  });
+});
+
+test("the job-started hook writes who is building, one line each, and leaves no half-written file", async () => {
+  const file = join(folder, "job.env");
+  await mustRun("bash", [join(DEPLOY_DIR, "examples/arc-runner/job-started.sh")], {
+    env: {
+      PATH: process.env.PATH,
+      BUILDKIT_IDENTITY_FILE: file,
+      GITHUB_REPOSITORY: "acme/app",
+      GITHUB_WORKFLOW: "build\nGITHUB_REPOSITORY=acme/other",
+      GITHUB_RUN_ID: "42",
+      GITHUB_TOKEN: "not-a-secret",
+    },
+  });
+  const lines = (await readFile(file, "utf8")).trimEnd().split("\n");
+  expect(lines).toContain("GITHUB_REPOSITORY=acme/app");
+  expect(lines).toContain("GITHUB_WORKFLOW=buildGITHUB_REPOSITORY=acme/other");
+  expect(lines).toContain("GITHUB_RUN_ID=42");
+  expect(lines.filter((line) => line.startsWith("GITHUB_REPOSITORY="))).toHaveLength(1);
+  expect(lines.join()).not.toContain("not-a-secret");
+  expect(await readdir(folder)).toEqual(["job.env"]);
+});
