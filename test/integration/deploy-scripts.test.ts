@@ -12,22 +12,23 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-describe("trust.sh", () => {
-  const script = join(DEPLOY_DIR, "base/replicas/trust.sh");
+describe("prepare.sh", () => {
+  const script = join(DEPLOY_DIR, "base/replicas/prepare.sh");
 
   async function bundle(own: Readonly<Record<string, string>> | undefined): Promise<string> {
     const env = {
-      TRUST_SYSTEM: join(folder, "system"),
-      TRUST_OWN: join(folder, "own"),
-      TRUST_BUNDLE: join(folder, "out"),
+      PREPARE_STATE: join(folder, "state"),
+      PREPARE_SYSTEM: join(folder, "system"),
+      PREPARE_OWN: join(folder, "own"),
+      PREPARE_BUNDLE: join(folder, "out"),
     };
-    await writeFile(env.TRUST_SYSTEM, "SYSTEM\n");
+    await writeFile(env.PREPARE_SYSTEM, "SYSTEM\n");
     if (own) {
-      await mkdir(env.TRUST_OWN);
-      for (const [name, text] of Object.entries(own)) await writeFile(join(env.TRUST_OWN, name), text);
+      await mkdir(env.PREPARE_OWN);
+      for (const [name, text] of Object.entries(own)) await writeFile(join(env.PREPARE_OWN, name), text);
     }
     await mustRun("sh", [script], { env: { PATH: process.env.PATH, ...env } });
-    return await readFile(env.TRUST_BUNDLE, "utf8");
+    return await readFile(env.PREPARE_BUNDLE, "utf8");
   }
 
   test("adds every authority of the ConfigMap to the system's, each on lines of its own", async () => {
@@ -39,6 +40,14 @@ describe("trust.sh", () => {
     ["is empty", {}],
   ])("leaves the system's where the ConfigMap %s", async (_name, own) => {
     expect(await bundle(own)).toBe("SYSTEM\n");
+  });
+
+  test("makes the folders that the layers are mounted in, and does not mind that they are there", async () => {
+    for (let start = 0; start < 2; start++) {
+      await bundle(undefined);
+      expect((await readdir(join(folder, "state/runc-overlayfs"))).sort()).toEqual(["content", "snapshots"]);
+      expect(await readdir(join(folder, "state/runc-overlayfs/snapshots"))).toEqual(["snapshots"]);
+    }
   });
 });
 

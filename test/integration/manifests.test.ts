@@ -76,15 +76,21 @@ await describeWithKubectl("the manifests", (kubectl) => {
 
   test("make the StatefulSet from the Deployment, and nothing else of it", async () => {
     const objects = await renderManifests(kubectl, "overlays/statefulset");
-    const stateful = findObject(objects, "StatefulSet", "buildkit");
-    const deployment = findObject(await renderManifests(kubectl, "base"), "Deployment", "buildkit");
     expect(() => findObject(objects, "Deployment", "buildkit")).toThrow();
-    expect(stateful.spec.template.spec.containers).toEqual(deployment.spec.template.spec.containers);
-    const [claim] = stateful.spec.volumeClaimTemplates;
-    expect(stateful.spec.template.spec.volumes.map(({ name }: Part) => name)).not.toContain(claim.metadata.name);
-    expect(stateful.spec.template.spec.containers[0].volumeMounts).toContainEqual(
-      expect.objectContaining({ name: claim.metadata.name }),
-    );
+    const stateful = findObject(objects, "StatefulSet", "buildkit").spec;
+    const deployment = findObject(await renderManifests(kubectl, "base"), "Deployment", "buildkit").spec;
+    const [claim] = stateful.volumeClaimTemplates;
+    expect(stateful.template.metadata).toEqual(deployment.template.metadata);
+    const { volumes, containers, initContainers } = stateful.template.spec;
+    expect(initContainers).toEqual(deployment.template.spec.initContainers);
+    const isKept = ({ name }: Part) => name !== "layers";
+    const [daemon] = deployment.template.spec.containers;
+    expect(containers).toEqual([
+      { ...daemon, args: [...daemon.args, expect.any(String)], volumeMounts: daemon.volumeMounts.filter(isKept) },
+    ]);
+    const kept: Part[] = deployment.template.spec.volumes.filter(isKept);
+    expect(volumes).toEqual(kept.filter(({ name }) => name !== claim.metadata.name));
+    expect(kept).toHaveLength(volumes.length + 1);
   });
 
   test("leave out only what a running BuildKit would notice, in the first step of a migration", async () => {
