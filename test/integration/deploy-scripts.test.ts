@@ -58,14 +58,14 @@ test("the job-started hook writes who is building, one line each, and leaves no 
       PATH: process.env.PATH,
       BUILDKIT_IDENTITY_FILE: file,
       GITHUB_REPOSITORY: "acme/app",
-      GITHUB_WORKFLOW: "build\nGITHUB_REPOSITORY=acme/other",
+      GITHUB_WORKFLOW_REF: "build\nGITHUB_REPOSITORY=acme/other",
       GITHUB_RUN_ID: "42",
       GITHUB_TOKEN: "not-a-secret",
     },
   });
   const lines = (await readFile(file, "utf8")).trimEnd().split("\n");
   expect(lines).toContain("GITHUB_REPOSITORY=acme/app");
-  expect(lines).toContain("GITHUB_WORKFLOW=buildGITHUB_REPOSITORY=acme/other");
+  expect(lines).toContain("GITHUB_WORKFLOW_REF=buildGITHUB_REPOSITORY=acme/other");
   expect(lines).toContain("GITHUB_RUN_ID=42");
   expect(lines.filter((line) => line.startsWith("GITHUB_REPOSITORY="))).toHaveLength(1);
   expect(lines.join()).not.toContain("not-a-secret");

@@ -32,6 +32,7 @@ const AWAITED = [
   "",
   "BUILDKIT_GATEWAY_KUBERNETES_DELETION_COST",
   "BUILDKIT_GATEWAY_IDENTITY_PODS_NAMESPACES",
+  "BUILDKIT_GATEWAY_IDENTITY_TRUST",
 ];
 
 await describeWithKubectl("the settings in the manifests", (kubectl) => {

@@ -5,7 +5,7 @@
 set -euo pipefail
 file=${BUILDKIT_IDENTITY_FILE:-/run/buildkit-identity/job.env}
 
-for name in GITHUB_REPOSITORY GITHUB_WORKFLOW GITHUB_WORKFLOW_REF GITHUB_JOB GITHUB_RUN_ID GITHUB_RUN_ATTEMPT GITHUB_ACTOR GITHUB_REF RUNNER_NAME; do
+for name in GITHUB_SERVER_URL GITHUB_REPOSITORY GITHUB_WORKFLOW_REF GITHUB_RUN_ID GITHUB_JOB; do
   # A value is one line.
   printf '%s=%s\n' "$name" "$(printf '%s' "${!name:-}" | tr -d '\r\n')"
 done >"$file.new"
