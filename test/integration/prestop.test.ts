@@ -6,6 +6,7 @@ import { RunningBuild } from "../support/builds/running-build.ts";
 import { describeWithKubectl } from "../support/deploy/kubectl.ts";
 import { renderManifests } from "../support/deploy/manifests.ts";
 import { PreStopHook } from "../support/deploy/pre-stop-hook.ts";
+import { runCommand } from "../support/lab/command.ts";
 import { describeWithLab } from "../support/lab/describe-with-lab.ts";
 import { freePort } from "../support/lab/free-port.ts";
 import type { GatewayProcess } from "../support/lab/gateway-process.ts";
@@ -17,6 +18,9 @@ const QUICK = { DRAIN_SETTLE: "0", DRAIN_ASK: "2", DRAIN_GIVE_UP: "3", DRAIN_UNK
 
 /** What a slow machine takes at most; the figure that counts is printed. */
 const SLOW_MS = 20_000;
+
+/** GNU's wget and timeout, where this machine has them. */
+const GNU = await findGnu();
 
 await describeWithKubectl("the preStop command of the manifests", async (kubectl) => {
   await describeWithLab(
@@ -99,6 +103,20 @@ await describeWithKubectl("the preStop command of the manifests", async (kubectl
         }
       });
 
+      test.skipIf(GNU === undefined)("understands GNU wget as well", async () => {
+        const replicas = await lab().startReplicas(1);
+        const gateway = await gateways.start({ replicas });
+        const objects = await renderManifests(kubectl, "base");
+        const folder = await lab().newFolder();
+        const command = await PreStopHook.extract(objects, { folder, busybox: lab().tools.busybox, others: GNU! });
+        const known = await command.run(replicas[0]!.name, { ...QUICK, ...where(gateway) });
+        expect(known).toMatchObject({ exitCode: 0, log: expect.stringMatching(/idle after \d+ s/) });
+        const unknown = await command.run("buildkit-9", { ...QUICK, ...where(gateway) });
+        expect(unknown).toMatchObject({ exitCode: 0, log: expect.stringMatching(/status 404/) });
+        const away = { ...QUICK, DRAIN_GATEWAY: `http://127.0.0.1:${await freePort()}` };
+        expect(await command.run("buildkit-8", away)).toMatchObject({ log: expect.stringMatching(/no gateway has/) });
+      });
+
       describe("gives up", () => {
         test("in bounded time when no gateway answers", async () => {
           const env = { ...QUICK, DRAIN_GATEWAY: `http://127.0.0.1:${await freePort()}` };
@@ -149,3 +167,12 @@ await describeWithKubectl("the preStop command of the manifests", async (kubectl
     { ownReplicas: true },
   );
 });
+
+async function findGnu(): Promise<Record<string, string> | undefined> {
+  const { exitCode, stdout } = await runCommand("sh", [
+    "-c",
+    "command -v wget && command -v timeout && wget --version",
+  ]);
+  const [wget, timeout, version] = stdout.split("\n") as [string, string, string];
+  return exitCode === 0 && version.startsWith("GNU") ? { wget, timeout } : undefined;
+}

@@ -9,6 +9,8 @@ export interface HookOptions {
   readonly folder: string;
   /** The programs of the image: a static busybox. */
   readonly busybox: string;
+  /** Programs in the place of busybox's, by their names. */
+  readonly others?: Readonly<Record<string, string>>;
 }
 
 /** How the hook ended. */
@@ -35,13 +37,16 @@ export class PreStopHook {
   }
 
   /** Take the command, its script and its variables out of rendered manifests. */
-  static async extract(objects: readonly KubeObject[], { folder, busybox }: HookOptions): Promise<PreStopHook> {
+  static async extract(
+    objects: readonly KubeObject[],
+    { folder, busybox, others = {} }: HookOptions,
+  ): Promise<PreStopHook> {
     const pod = podTemplate(objects, "buildkit");
     const [container] = pod.spec.containers;
     const [, script] = container.lifecycle.preStop.exec.command as [string, string];
     const path = join(folder, "bin");
     await mkdir(path);
-    for (const applet of APPLETS) await symlink(busybox, join(path, applet));
+    for (const applet of APPLETS) await symlink(others[applet] ?? busybox, join(path, applet));
     await writeFile(join(folder, "hook"), mountedFile(objects, pod, script));
     const env = (container.env as Part[]).filter(({ value }) => value !== undefined);
     const variables = { ...Object.fromEntries(env.map(({ name, value }) => [name, value])), PATH: path };
