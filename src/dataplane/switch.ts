@@ -24,6 +24,9 @@ import { TurnFlusher } from "./turn-flusher.ts";
 /** A client that has had no call open for this long may be sent away while the gateway drains. */
 const DRAIN_IDLE_MS = 2_000;
 
+/** A client that has had no call open on a replica for this long needs it no more. */
+const REPLICA_IDLE_MS = 1_000;
+
 /** How often a draining gateway looks for idle clients. */
 const DRAIN_CHECK_MS = 250;
 
@@ -174,7 +177,7 @@ export class Switch {
   /** Whether a client that is in the middle of something, or was a moment ago, is connected to this replica. */
   isUsed(pool: SwitchPool, replicaId: string): boolean {
     for (const connection of this.#connections) {
-      if (connection instanceof DownstreamConnection && connection.uses(pool.router, replicaId, DRAIN_IDLE_MS))
+      if (connection instanceof DownstreamConnection && connection.uses(pool.router, replicaId, REPLICA_IDLE_MS))
         return true;
     }
     return false;

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { systemClock } from "../../src/base/clock.ts";
-import { openCluster, replicaService } from "../../src/cluster.ts";
+import { openCluster, replicaService } from "../../src/configured-cluster.ts";
 
 describe("a service of the configuration", () => {
   test.each([
