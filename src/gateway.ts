@@ -11,6 +11,7 @@ import { blameSetting } from "./base/blame-setting.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
 import { GatewayError } from "./base/errors.ts";
 import type { Logger } from "./base/log.ts";
+import { programVersion } from "./base/program-version.ts";
 import { readTlsFiles } from "./base/tls-files.ts";
 import { type PoolConfig, poolsOf } from "./config/pools.ts";
 import type { Config } from "./config/schema.ts";
@@ -161,7 +162,7 @@ interface ReachablePool extends Pick<PoolConfig, "listen" | "servernames"> {
 }
 
 function makePools(config: Config, clock: Clock, log: Logger, { wrapPlacer }: GatewayParts): ReachablePool[] {
-  const { replicaTls, health, affinity, placement, queue } = config;
+  const { replicaTls, health, affinity, placement, queue, control } = config;
   const material = replicaTls.enabled
     ? readTlsFiles(
         "replicaTls",
@@ -192,6 +193,12 @@ function makePools(config: Config, clock: Clock, log: Logger, { wrapPlacer }: Ga
         weightOf: weightOf(queue.weights),
       },
       progress: queue.progress,
+      control: {
+        timeoutMs: control.timeout,
+        slowTimeoutMs: control.slowTimeout,
+        incomplete: control.incomplete,
+        version: programVersion(),
+      },
       ...(wrapPlacer && { wrapPlacer }),
     }),
   }));

@@ -2,12 +2,15 @@ import type { PoolLoad } from "./admin/load-route.ts";
 import type { Cancel, Clock } from "./base/clock.ts";
 import type { Logger } from "./base/log.ts";
 import type { TlsMaterial } from "./base/tls-material.ts";
-import { Facade } from "./control/facade.ts";
+import { Facade, type FacadeOptions } from "./control/facade.ts";
+import { incompleteness } from "./control/missing-policy.ts";
 import type { SwitchPool } from "./dataplane/switch.ts";
+import { ContentOwners } from "./replicas/content-owners.ts";
 import type { Discovery } from "./replicas/discovery/discovery.ts";
 import { Fleet } from "./replicas/fleet.ts";
 import { acceptsBuilds, type Replica } from "./replicas/replica.ts";
 import type { HealthOptions } from "./replicas/replica-monitor.ts";
+import { ReplicaSearch } from "./replicas/replica-search.ts";
 import { affinityKey, type KeySource } from "./routing/affinity-key.ts";
 import { BuildGroups } from "./routing/build-groups.ts";
 import type { ProgressMode } from "./routing/build-groups-options.ts";
@@ -34,12 +37,11 @@ export interface PoolOptions {
   readonly memory: { readonly lifetimeMs: number; readonly maxKeys: number };
   readonly placement: PlacerOptions;
   readonly progress: ProgressMode;
+  /** How the whole fleet's answers are made. */
+  readonly control: Pick<FacadeOptions, "timeoutMs" | "slowTimeoutMs" | "incomplete" | "version">;
   /** Replaces the placement; what it would have been is given to it. */
   readonly wrapPlacer?: (usual: Placer, fleet: Fleet) => Placer;
 }
-
-/** How long the owner of a build is asked for before its Status waits for a Solve alone. */
-const LOCATE_TIMEOUT_MS = 2_000;
 
 /** After a build buildx asks for its record and its provenance, within milliseconds; a slow runner may take a second. */
 const SETTLED_MS = 2_000;
@@ -94,9 +96,20 @@ export class Pool {
       const key = isSuccess && affinityKey({ attrs, imageNames, sharedKey: undefined }, keySources);
       if (key) remember(key, replicaId, ageMs);
     });
+    const owners = new ContentOwners();
+    fleet.onBuildEnded((replicaId, { digests }) => owners.learn(replicaId, digests));
+    fleet.onChange((replica) => owners.observe(replica));
+    const { incomplete, timeoutMs } = options.control;
+    const search = new ReplicaSearch({ fleet, owners, timeoutMs });
     const facade = new Facade({
       fleet,
+      clock,
       log,
+      search,
+      owners,
+      poolName: name,
+      ...options.control,
+      onPruned: (replicaId) => memory.forgetReplica(replicaId),
       acceptance: {
         acceptsBuilds: () => !this.#isDraining && (this.hasRoom || !this.placer.isFull),
         onChange: (listener) => this.#onAcceptance(listener),
@@ -107,11 +120,19 @@ export class Pool {
       fleet: {
         buildStarted: (replicaId, buildRef) => fleet.buildStarted(replicaId, buildRef),
         reportFailure: (replicaId, reason) => fleet.reportFailure(replicaId, reason),
-        locateBuild: (buildRef) => fleet.locateBuild(buildRef, LOCATE_TIMEOUT_MS),
+        locateBuild: async (buildRef) => {
+          const outcome = await search.build(buildRef);
+          return outcome.t === "found" ? outcome.replicaId : undefined;
+        },
+        contentOwners: (digest) => search.knownOwners(digest),
+        locateContent: async (digest) => {
+          const outcome = await search.content(digest);
+          if (outcome.t === "found") return outcome.replicaId;
+          return outcome.t === "absent" ? undefined : incompleteness("history", outcome.missing, incomplete);
+        },
       },
       warmth: {
         built: (key, replicaId) => remember(key, replicaId, 0),
-        pruned: (replicaId) => memory.forgetReplica(replicaId),
       },
       pong: () => fleet.representative().pongBytes,
       clock,

@@ -1,10 +1,10 @@
+import { programVersion } from "../base/program-version.ts";
 import { suggestion } from "../config/closest.ts";
 import { type CommandContext, ExitStatus, type ExitStatusValue, PROGRAM } from "./command.ts";
 import { drainCommand } from "./drain.ts";
 import { explainCommand } from "./explain.ts";
 import { programHelp } from "./help.ts";
 import { serveCommand } from "./serve.ts";
-import { programVersion } from "./version.ts";
 
 const COMMANDS = [serveCommand, drainCommand, explainCommand];
 

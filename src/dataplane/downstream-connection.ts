@@ -15,7 +15,7 @@ import { keepPatient } from "./held-patience.ts";
 import type { FirstBytes } from "./listener.ts";
 import { LostCalls } from "./lost-calls.ts";
 import { notGrpc, refuse, refusedWith } from "./refusal.ts";
-import { readSolve, readStatus } from "./request-reader.ts";
+import { readContent, readSolve, readStatus } from "./request-reader.ts";
 import type { Stream } from "./stream.ts";
 import type { Transport } from "./transport.ts";
 import type { TurnFlusher } from "./turn-flusher.ts";
@@ -179,8 +179,6 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
       case "solve":
         groups.solveArriving(this);
         break;
-      case "status":
-        break;
       case "session": {
         const buildSession = headerValue(fields, "x-docker-expose-session-uuid");
         if (buildSession === undefined) groups.openOther(call);
@@ -200,7 +198,7 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
     keepPatient(call, clock, cachedPong);
   }
 
-  /** More of a call's body: a Solve or Status may now be readable. */
+  /** More of a call's body: what says where it belongs may now be readable. */
   heldDataCame(call: Call): void {
     // buildkitd ends a Session when its client has ended it, also one that no build has used.
     if (call.kind === "session" && call.isHeldEnded) call.finish();
@@ -212,11 +210,12 @@ export class DownstreamConnection implements CallOwner, ConnectionHandler, Reque
       call.isRouted = true;
       groups.solveArrived(this);
       groups.openSolve(call, solve);
-    } else if (call.kind === "status") {
-      const buildRef = readStatus(call);
-      if (buildRef === undefined) return;
+    } else if (call.kind === "status" || call.kind === "content") {
+      const named = call.kind === "status" ? readStatus(call) : readContent(call);
+      if (named === undefined) return;
       call.isRouted = true;
-      groups.openStatus(call, buildRef);
+      if (call.kind === "status") groups.openStatus(call, named);
+      else groups.openContent(call, named);
     }
   }
 

@@ -1,13 +1,14 @@
 import type { Cancel, Clock } from "../base/clock.ts";
-import { GatewayError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
+import { ReplicaClient } from "../buildkit/replica-client.ts";
 import { defaultFacts } from "./default-facts.ts";
 import type { Discovery } from "./discovery/discovery.ts";
 import type { ReplicaFacts } from "./facts.ts";
-import type { EndedBuild } from "./history-follower.ts";
+import type { EndedBuild, HistoryNews } from "./history-follower.ts";
 import type { CheckSchedule } from "./monitor-options.ts";
-import { acceptsBuilds, describeReplica, type Endpoint, type Replica } from "./replica.ts";
+import { PoolArchitecture } from "./pool-architecture.ts";
+import { acceptsBuilds, describeReplicas, type Endpoint, type Replica } from "./replica.ts";
 import { type HealthOptions, ReplicaMonitor } from "./replica-monitor.ts";
 
 /** What a fleet is made from. */
@@ -16,7 +17,10 @@ export interface FleetOptions {
   readonly clock: Clock;
   readonly log: Logger;
   readonly health?: HealthOptions;
-  /** What workers are said to build for while no replica has ever answered, such as `linux/amd64`. Empty: this machine's. */
+  /**
+   * What workers are said to build for while no replica has ever answered, such as `linux/amd64`, the machines'
+   * own first: replicas of another architecture are kept out. Empty: this machine's, and what most replicas have.
+   */
   readonly platforms: readonly string[];
   /** How to speak to the replicas. Absent: cleartext. */
   readonly tls?: TlsMaterial;
@@ -26,9 +30,6 @@ export interface FleetOptions {
 
 const DEFAULT_HEALTH: CheckSchedule = { intervalMs: 5_000, timeoutMs: 2_000, failuresToEject: 2 };
 
-/** Replicas that a description names; the others are counted. */
-const MAX_DESCRIBED = 10;
-
 /** Gone replicas that are followed on; of those that went before, only builds of ours count. */
 const MAX_GONE = 1_000;
 
@@ -36,9 +37,11 @@ const MAX_GONE = 1_000;
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #monitors = new Map<string, ReplicaMonitor>();
+  readonly #architecture: PoolArchitecture;
   readonly #onChange = new Set<(replica: Replica) => void>();
   readonly #onLoad = new Set<() => void>();
   readonly #onBuildEnded = new Set<(replicaId: string, build: EndedBuild) => void>();
+  readonly #onNews = new Set<(replicaId: string, news: HistoryNews) => void>();
   #cancelDiscovery: Cancel | undefined;
   #lastFacts: ReplicaFacts;
   /** A replica has answered; before, the last facts are made up. */
@@ -50,6 +53,7 @@ export class Fleet {
 
   constructor(options: FleetOptions) {
     this.#options = options;
+    this.#architecture = new PoolArchitecture(options.platforms);
     this.#lastFacts = defaultFacts(options.platforms);
   }
 
@@ -61,7 +65,7 @@ export class Fleet {
   /** End all checks and close their connections. All replicas are gone then; builds are not touched. */
   stop(): void {
     this.#cancelDiscovery?.();
-    for (const listeners of [this.#onChange, this.#onLoad, this.#onBuildEnded]) listeners.clear();
+    for (const listeners of [this.#onChange, this.#onLoad, this.#onBuildEnded, this.#onNews]) listeners.clear();
     for (const monitor of this.#monitors.values()) monitor.stop();
   }
 
@@ -120,6 +124,12 @@ export class Fleet {
     return () => this.#onBuildEnded.delete(listener);
   }
 
+  /** Hear once of every build that starts, ends, changes its record or loses it, on any replica, from now on. */
+  onNews(listener: (replicaId: string, news: HistoryNews) => void): Cancel {
+    this.#onNews.add(listener);
+    return () => this.#onNews.delete(listener);
+  }
+
   /** The data plane could not connect to a replica: it is ejected until a check succeeds. */
   reportFailure(id: string, reason: string): void {
     this.#monitors.get(id)?.reportFailure(reason);
@@ -161,13 +171,14 @@ export class Fleet {
     };
   }
 
-  /** Replicas and why they are out, for people: `a: ready, b: ejected (connect ECONNREFUSED 10.0.0.7:1234), and 40 more`. */
+  /** Replicas that are not gone and why they are out, for people. */
   describe(): string {
-    const replicas = this.replicas().filter(({ state }) => state.t !== "gone");
-    if (replicas.length === 0) return "no replica is known";
-    const named = replicas.slice(0, MAX_DESCRIBED).map(describeReplica);
-    if (replicas.length > MAX_DESCRIBED) named.push(`and ${replicas.length - MAX_DESCRIBED} more`);
-    return named.join(", ");
+    return describeReplicas(this.replicas());
+  }
+
+  /** Why it cannot be told which architecture this fleet builds for, with the fix. Absent: it can. */
+  get architectureConflict(): string | undefined {
+    return this.#architecture.conflict;
   }
 
   /** What a replica told us. */
@@ -189,36 +200,23 @@ export class Fleet {
   }
 
   /**
-   * Pass a `ListWorkersRequest` on to a ready replica and return the answer's
-   * bytes. Rejects with the replica's ServiceError, or with GatewayError
-   * `no_replica`.
+   * The gateway's own client of a replica, for questions with small answers:
+   * one that is read slowly would hold up the others. Absent while it is out.
    */
-  forwardListWorkers(request: Buffer, timeoutMs: number): Promise<Buffer> {
-    const client = this.#sorted().find((monitor) => monitor.client && acceptsBuilds(monitor.replica))?.client;
-    if (!client) return Promise.reject(new GatewayError("no_replica", `no replica can be asked: ${this.describe()}`));
-    return client.forwardListWorkers(request, timeoutMs);
+  client(id: string): ReplicaClient | undefined {
+    return this.#monitors.get(id)?.client;
   }
 
-  /** Find the replica that runs a build or has it in its history, asking all that may know. */
-  async locateBuild(buildRef: string, timeoutMs: number): Promise<string | undefined> {
-    const ending = new AbortController();
-    const asked = this.#sorted().flatMap(({ replica: { id, state }, client }) =>
-      client && (state.t === "ready" || state.t === "draining")
-        ? [{ id, answer: client.knowsBuild(buildRef, { timeoutMs, signal: ending.signal }) }]
-        : [],
-    );
-    try {
-      return await Promise.any(
-        asked.map(async ({ id, answer }) => {
-          if (await answer) return id;
-          throw new Error("not here");
-        }),
-      );
-    } catch {
-      return undefined;
-    } finally {
-      ending.abort();
-    }
+  /** A new connection to a replica, for one question. Whoever asked for it closes it. */
+  dial(id: string): ReplicaClient | undefined {
+    const address = this.replica(id)?.address;
+    const { tls } = this.#options;
+    return address && new ReplicaClient({ address, ...(tls && { tls }) });
+  }
+
+  /** Replicas whose history has a build, running or completed, as far as it is known. */
+  holdersOf(buildRef: string): string[] {
+    return this.#sorted().flatMap((monitor) => (monitor.knowsBuild(buildRef) ? [monitor.replica.id] : []));
   }
 
   #discovered(endpoints: readonly Endpoint[]): void {
@@ -229,7 +227,9 @@ export class Fleet {
       else this.#add(endpoint);
     }
     for (const [id, monitor] of this.#monitors) {
-      if (!reported.has(id)) monitor.remove();
+      if (reported.has(id)) continue;
+      monitor.remove();
+      this.#architecture.forget(id);
     }
     for (const monitor of this.#gone().slice(0, -MAX_GONE)) monitor.stop();
   }
@@ -249,10 +249,15 @@ export class Fleet {
       ...(tls && { tls }),
       health: { ...DEFAULT_HEALTH, ...health },
       random,
+      refusal: ({ platforms }) =>
+        monitor.replica.state.t === "gone" ? undefined : this.#architecture.judge(endpoint.id, platforms),
       onChange: (replica) => this.#changed(replica),
       onLoad: () => this.#loadChanged(monitor),
       onBuildEnded: (build) => {
         for (const listener of [...this.#onBuildEnded]) listener(endpoint.id, build);
+      },
+      onNews: (news) => {
+        for (const listener of [...this.#onNews]) listener(endpoint.id, news);
       },
       onOver: () => this.#forget(monitor),
     });

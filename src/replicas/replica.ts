@@ -48,3 +48,15 @@ export function describeReplica(replica: Replica): string {
   const reason = state.t === "ejected" || state.t === "draining" ? ` (${state.reason})` : "";
   return `${replica.id}: ${state.t}${reason}`;
 }
+
+/** Replicas that a description names; the others are counted. */
+const MAX_DESCRIBED = 10;
+
+/** Replicas that are not gone, and why they are out: `a: ready, b: ejected (connect ECONNREFUSED 10.0.0.7:1234), and 40 more`. */
+export function describeReplicas(all: readonly Replica[]): string {
+  const replicas = all.filter(({ state }) => state.t !== "gone");
+  if (replicas.length === 0) return "no replica is known";
+  const named = replicas.slice(0, MAX_DESCRIBED).map(describeReplica);
+  if (replicas.length > MAX_DESCRIBED) named.push(`and ${replicas.length - MAX_DESCRIBED} more`);
+  return named.join(", ");
+}

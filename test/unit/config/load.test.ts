@@ -45,6 +45,11 @@ describe("defaults", () => {
       admin: { listen: { t: "tcp", host: "127.0.0.1", port: 6060 } },
       log: { level: "info" },
       drain: { delay: 5_000, grace: 3_600_000 },
+      control: {
+        timeout: 5_000,
+        slowTimeout: 120_000,
+        incomplete: { diskUsage: "error", prune: "error", history: "error" },
+      },
       affinity: {
         keys: ["repository", "image", "sharedkey"],
         patience: 5_000,

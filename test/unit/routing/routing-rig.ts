@@ -184,7 +184,11 @@ export class RoutingRig {
   readonly load = new Map<string, number>();
   /** Builds counted of each fair key. */
   readonly running = new Map<string, number>();
-  /** `github.com/acme/app @ a`: a build that warmed a. `- a`: its caches were pruned. */
+  /** Who is known to have content, by its digest. */
+  readonly contentOwners = new Map<string, readonly string[]>();
+  /** What asking all replicas for content comes to, by its digest. */
+  readonly contentFound = new Map<string, string | GatewayError>();
+  /** `github.com/acme/app @ a`: a build that warmed a. */
   readonly warmth: string[] = [];
   /** What every build is refused with. */
   refusal: GatewayError | undefined;
@@ -192,7 +196,7 @@ export class RoutingRig {
   pong: Buffer | undefined = Buffer.from("pong");
   /** Replicas reported as not reachable. */
   readonly reported: string[] = [];
-  /** Builds that replicas were asked for. */
+  /** Builds and content that replicas were asked for. */
   readonly located: string[] = [];
   /** Which replica has a build of nobody's here. */
   readonly owners = new Map<string, string>();
@@ -220,13 +224,17 @@ export class RoutingRig {
         this.located.push(buildRef);
         return this.owners.get(buildRef);
       },
+      contentOwners: (digest) => this.contentOwners.get(digest) ?? [],
+      locateContent: (digest) => {
+        this.located.push(digest);
+        return Promise.resolve(this.contentFound.get(digest));
+      },
     };
     this.groups = new BuildGroups({
       placer: wrapPlacer(this.#placer),
       fleet,
       warmth: {
         built: (key, replicaId) => void this.warmth.push(`${key} @ ${replicaId}`),
-        pruned: (replicaId) => void this.warmth.push(`- ${replicaId}`),
       },
       pong: () => this.pong,
       clock: this.clock,
@@ -279,6 +287,13 @@ export class RoutingRig {
   other(client: RoutedClient, name = "other", path?: string): ScriptedCall {
     const call = this.call(name, "other", client, path);
     this.groups.openOther(call);
+    return call;
+  }
+
+  /** A call for content whose body comes with its headers. */
+  content(client: RoutedClient, digest: string, name = `content ${digest}`): ScriptedCall {
+    const call = this.call(name, "content", client);
+    this.groups.openContent(call, digest);
     return call;
   }
 
