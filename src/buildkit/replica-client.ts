@@ -25,19 +25,8 @@ export interface Answer<T> {
   readonly value: T;
 }
 
-/** Which builds a daemon's history lists before it tells of the next ones. */
-export interface HistoryRequest {
-  /** Running ones only; otherwise the completed ones as well. */
-  readonly activeOnly: boolean;
-  /** Completed builds that are listed at most. Daemons before 0.20 list all that they have. */
-  readonly maxCompleted: number;
-}
-
 /** A build that a daemon runs. */
 export type RunningBuild = Pick<HistoryEvent, "buildRef" | "createdAtMs">;
-
-/** What needs no quotes in a filter (containerd pkg/filters); real refs are of that kind. */
-const PLAIN_REF = /^[a-zA-Z0-9]{1,128}$/;
 
 /** Running builds that are listed at most. */
 const MAX_RUNNING = 10_000;
@@ -108,9 +97,7 @@ export class ReplicaClient {
   knowsBuild(buildRef: string, options: CallOptions): Promise<boolean> {
     return new Promise((resolve, reject) => {
       const { ListenBuildHistory } = controlRpcs;
-      // Daemons before 0.20 know no filters and list all that they have.
-      const filter = PLAIN_REF.test(buildRef) ? [`ref==${buildRef}`] : [];
-      const request = ListenBuildHistory.requestSerialize({ EarlyExit: true, Filter: filter });
+      const request = ListenBuildHistory.requestSerialize({ EarlyExit: true });
       const events = this.#channel.stream(ListenBuildHistory, request, options);
       events.on("data", (message: Buffer) => {
         const event = readHistoryEvent(message);
@@ -146,10 +133,15 @@ export class ReplicaClient {
     });
   }
 
-  /** Hear of every build that the daemon runs, until cancelled or the listener's `onEnd`. */
-  followHistory({ activeOnly, maxCompleted }: HistoryRequest, listener: HistoryListener): Cancel {
+  /**
+   * Hear of every build that the daemon runs, until cancelled or the listener's
+   * `onEnd`; unless `activeOnly`, first of those that it has in its history, too.
+   * No limit is asked for: a daemon that has marked a record as deleted may crash
+   * when it sorts its list (until moby/buildkit#6614). It keeps 50 by default.
+   */
+  followHistory(activeOnly: boolean, listener: HistoryListener): Cancel {
     const { ListenBuildHistory } = controlRpcs;
-    const request = ListenBuildHistory.requestSerialize({ ActiveOnly: activeOnly, Limit: maxCompleted });
+    const request = ListenBuildHistory.requestSerialize({ ActiveOnly: activeOnly });
     const events = this.#channel.stream(ListenBuildHistory, request, {});
     let isOver = false;
     const end = (error?: ServiceError) => {

@@ -73,9 +73,10 @@ async function askReplicas(
   }
 }
 
+/** All that the replica has is looked through; see {@link HistoryRequest.listing}. */
 async function readRecords(
   part: Part,
-  { listing }: HistoryRequest,
+  { listing, buildRef }: HistoryRequest,
   { timeoutMs }: BuildRecordOptions,
 ): Promise<PartRecords> {
   const stream = part.stream(controlRpcs.ListenBuildHistory, listing, timeoutMs);
@@ -83,7 +84,13 @@ async function readRecords(
   for (;;) {
     const next = await stream.next();
     if (next.done) return { part, messages, end: next.value };
+    const event = readHistoryEvent(next.value);
+    if (event?.buildRef !== buildRef) continue;
     messages.push(next.value);
+    if (event.t !== "complete") continue;
+    // Nothing follows it.
+    await stream.return({ t: "ended" });
+    return { part, messages, end: { t: "ended" } };
   }
 }
 

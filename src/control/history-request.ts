@@ -8,24 +8,35 @@ export interface HistoryRequest {
   readonly isListing: boolean;
   /** Completed builds that are listed, the newest; 0: all, in no order. */
   readonly limit: number;
-  /** The request as a replica is asked, which is to list and to end. Fields unknown to us are in it. */
+  /**
+   * The request as a replica is asked, which is to list and to end. It names no
+   * build and no limit: a daemon that was asked for a build by its ref only marks
+   * it when it is to be deleted, and one that then sorts its list by a limit may
+   * crash, with all that it builds (until moby/buildkit#6614).
+   */
   readonly listing: Buffer;
 }
 
-/** `EarlyExit`, field 3, set: put behind a message it overrides what is there. */
-const EARLY_EXIT = Buffer.of(3 * 8, 1);
+/** `EarlyExit` (3) set and `Limit` (5) none, as varints: put behind a message they override what is there. */
+const LIST_ALL = Buffer.of(3 * 8, 1, 5 * 8, 0);
 
 /** Read a `BuildHistoryRequest`. Throws where it is none. */
 export function readHistoryRequest(message: Buffer): HistoryRequest {
-  const { Ref, EarlyExit, Limit } = controlRpcs.ListenBuildHistory.requestDeserialize(message) as {
+  const { ListenBuildHistory } = controlRpcs;
+  const { Ref, EarlyExit, Limit, ActiveOnly, Filter } = ListenBuildHistory.requestDeserialize(message) as {
     Ref: string;
     EarlyExit: boolean;
     Limit: number;
+    ActiveOnly: boolean;
+    Filter: string[];
   };
   return {
     buildRef: Ref,
     isListing: EarlyExit,
     limit: Limit,
-    listing: Buffer.concat([message, EARLY_EXIT]),
+    listing:
+      Ref === ""
+        ? Buffer.concat([message, LIST_ALL])
+        : ListenBuildHistory.requestSerialize({ ActiveOnly, Filter, EarlyExit: true }),
   };
 }

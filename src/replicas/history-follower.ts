@@ -66,9 +66,6 @@ type FollowerState =
   /** The daemon keeps no history. */
   | { readonly t: "unsupported"; readonly client: ReplicaClient };
 
-/** Completed builds that are asked for: a daemon keeps 50 unless it is told otherwise (moby/buildkit util/config). */
-const MAX_COMPLETED = 1_000;
-
 /** Wait before a history whose stream has ended is asked for again. */
 const REOPEN = { minMs: 500, maxMs: 30_000 };
 
@@ -134,17 +131,14 @@ export class HistoryFollower {
   #open(client: ReplicaClient): void {
     const { clock, load } = this.#options;
     load.historyAsked();
-    const cancel = client.followHistory(
-      { activeOnly: this.#activeOnly, maxCompleted: MAX_COMPLETED },
-      {
-        onOpen: (daemonTimeMs = clock.wallTime().getTime()) => {
-          following.aheadMs = daemonTimeMs - clock.wallTime().getTime();
-          this.#records.followed(daemonTimeMs);
-        },
-        onEvent: (event, message) => this.#told(event, message, following),
-        onEnd: (error) => this.#ended(client, error),
+    const cancel = client.followHistory(this.#activeOnly, {
+      onOpen: (daemonTimeMs = clock.wallTime().getTime()) => {
+        following.aheadMs = daemonTimeMs - clock.wallTime().getTime();
+        this.#records.followed(daemonTimeMs);
       },
-    );
+      onEvent: (event, message) => this.#told(event, message, following),
+      onEnd: (error) => this.#ended(client, error),
+    });
     const following: Following = {
       t: "following",
       client,

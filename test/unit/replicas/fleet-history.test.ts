@@ -165,7 +165,7 @@ describe("a history", () => {
 
   test("with a record that is too large for a message is asked for what runs alone", async () => {
     const { replica, lab } = await followed();
-    expect(replica.historyRequests).toMatchObject([{ ActiveOnly: false, Limit: 1_000 }]);
+    expect(replica.historyRequests).toMatchObject([{ ActiveOnly: false, Limit: 0 }]);
     replica.endHistory(status.RESOURCE_EXHAUSTED);
     await expect.poll(() => lab.clock.delaysMs[0], SOON).toBe(500);
     await reopened(replica, lab);
