@@ -1,6 +1,7 @@
 import type { BuildMetrics } from "./admin/build-metrics.ts";
 import type { Clock } from "./base/clock.ts";
 import type { Logger } from "./base/log.ts";
+import { programVersion } from "./base/program-version.ts";
 import type { TlsMaterial } from "./base/tls-material.ts";
 import { type PoolConfig, poolsOf } from "./config/pools.ts";
 import type { Config } from "./config/schema.ts";
@@ -35,7 +36,7 @@ export interface PoolSurroundings {
 /** Make the pools of a configuration. None is started. */
 export function makePools(config: Config, surroundings: PoolSurroundings): ReachablePool[] {
   const { clock, log, replicaTls, policy, builds, cluster, wrapPlacer } = surroundings;
-  const { health, affinity, placement, queue } = config;
+  const { health, affinity, placement, queue, control } = config;
   const configured = poolsOf(config);
   return configured.map((pool) => ({
     ...pool,
@@ -59,6 +60,12 @@ export function makePools(config: Config, surroundings: PoolSurroundings): Reach
         weightOf: weightOf(queue.weights),
       },
       progress: queue.progress,
+      control: {
+        timeoutMs: control.timeout,
+        slowTimeoutMs: control.slowTimeout,
+        incomplete: control.incomplete,
+        version: programVersion(),
+      },
       ...(policy && { policy }),
       ...(cluster && config.kubernetes.deletionCost && { deletionCostServer: cluster.server }),
       onBuildEnded: ({ caller, reason = "none", ...build }) =>

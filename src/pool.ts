@@ -2,16 +2,19 @@ import type { PoolLoad } from "./admin/load-route.ts";
 import type { Cancel, Clock } from "./base/clock.ts";
 import type { Logger } from "./base/log.ts";
 import type { TlsMaterial } from "./base/tls-material.ts";
-import { Facade } from "./control/facade.ts";
+import { Facade, type FacadeOptions } from "./control/facade.ts";
+import { incompleteness } from "./control/missing-policy.ts";
 import type { SwitchPool } from "./dataplane/switch.ts";
 import { describeCaller, UNKNOWN_CALLER } from "./identity/caller.ts";
 import type { Policy } from "./identity/policy.ts";
 import type { ApiServer } from "./kubernetes/api-request.ts";
+import { ContentOwners } from "./replicas/content-owners.ts";
 import { DeletionCostKeeper } from "./replicas/deletion-cost-keeper.ts";
 import type { Discovery } from "./replicas/discovery/discovery.ts";
 import { Fleet } from "./replicas/fleet.ts";
 import { acceptsBuilds, type Replica } from "./replicas/replica.ts";
 import type { HealthOptions } from "./replicas/replica-monitor.ts";
+import { ReplicaSearch } from "./replicas/replica-search.ts";
 import { affinityKey, type KeySource } from "./routing/affinity-key.ts";
 import { BuildGroups } from "./routing/build-groups.ts";
 import type { ProgressMode } from "./routing/build-groups-options.ts";
@@ -45,12 +48,11 @@ export interface PoolOptions {
   readonly deletionCostServer?: ApiServer;
   /** A build that is not internal has ended, or will not run. */
   readonly onBuildEnded?: (build: BuildEnd) => void;
+  /** How the whole fleet's answers are made. */
+  readonly control: Pick<FacadeOptions, "timeoutMs" | "slowTimeoutMs" | "incomplete" | "version">;
   /** Replaces the placement; what it would have been is given to it. */
   readonly wrapPlacer?: (usual: Placer, fleet: Fleet) => Placer;
 }
-
-/** How long the owner of a build is asked for before its Status waits for a Solve alone. */
-const LOCATE_TIMEOUT_MS = 2_000;
 
 /**
  * After a build buildx asks for its record and its provenance. Measured over 243 builds (docs/architecture.md): the
@@ -112,9 +114,20 @@ export class Pool {
         isSuccess && affinityKey({ attrs, imageNames, caller: UNKNOWN_CALLER, sharedKey: undefined }, keySources);
       if (key) remember(key, replicaId, ageMs);
     });
+    const owners = new ContentOwners();
+    fleet.onBuildEnded((replicaId, { digests }) => owners.learn(replicaId, digests));
+    fleet.onChange((replica) => owners.observe(replica));
+    const { incomplete, timeoutMs } = options.control;
+    const search = new ReplicaSearch({ fleet, owners, timeoutMs });
     const facade = new Facade({
       fleet,
+      clock,
       log,
+      search,
+      owners,
+      poolName: name,
+      ...options.control,
+      onPruned: (replicaId) => memory.forgetReplica(replicaId),
       acceptance: {
         acceptsBuilds: () => !this.#isDraining && (this.hasRoom || !this.placer.isFull),
         onChange: (listener) => this.#onAcceptance(listener),
@@ -125,11 +138,19 @@ export class Pool {
       fleet: {
         buildStarted: (replicaId, buildRef) => fleet.buildStarted(replicaId, buildRef),
         reportFailure: (replicaId, reason) => fleet.reportFailure(replicaId, reason),
-        locateBuild: (buildRef) => fleet.locateBuild(buildRef, LOCATE_TIMEOUT_MS),
+        locateBuild: async (buildRef) => {
+          const outcome = await search.build(buildRef);
+          return outcome.t === "found" ? outcome.replicaId : undefined;
+        },
+        contentOwners: (digest) => search.knownOwners(digest),
+        locateContent: async (digest) => {
+          const outcome = await search.content(digest);
+          if (outcome.t === "found") return outcome.replicaId;
+          return outcome.t === "absent" ? undefined : incompleteness("history", outcome.missing, incomplete);
+        },
       },
       warmth: {
         built: (key, replicaId) => remember(key, replicaId, 0),
-        pruned: (replicaId) => memory.forgetReplica(replicaId),
       },
       pong: () => fleet.representative().pongBytes,
       clock,

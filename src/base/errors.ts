@@ -13,6 +13,7 @@ export const GrpcStatus = {
   NOT_FOUND: 5,
   PERMISSION_DENIED: 7,
   RESOURCE_EXHAUSTED: 8,
+  FAILED_PRECONDITION: 9,
   UNIMPLEMENTED: 12,
   INTERNAL: 13,
   UNAVAILABLE: 14,
@@ -41,6 +42,12 @@ export const ERROR_STATUS = {
   no_replica: GrpcStatus.UNAVAILABLE,
   /** The replica that had the call went away; the message names it. */
   upstream_lost: GrpcStatus.UNAVAILABLE,
+  /** The answer of the whole fleet would lack a replica's part; the message names it and the setting. */
+  replica_missing: GrpcStatus.UNAVAILABLE,
+  /** No replica has what is to be changed. */
+  not_found: GrpcStatus.NOT_FOUND,
+  /** The fleet is set up in a way that cannot work; the message names the fix. */
+  misconfigured: GrpcStatus.FAILED_PRECONDITION,
   /** The gateway is ending. */
   shutting_down: GrpcStatus.UNAVAILABLE,
   /** A defect of the gateway's. */

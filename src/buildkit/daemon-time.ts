@@ -13,3 +13,8 @@ export function readDaemonTimeMs(headers: Metadata): number | undefined {
   const timeMs = Date.parse(text);
   return Number.isNaN(timeMs) ? undefined : timeMs;
 }
+
+/** A time as a daemon writes it: Go's `time.RFC3339Nano`, which ends in no zeros. */
+export function rfc3339(time: Date): string {
+  return time.toISOString().replace(/\.?0+Z$/, "Z");
+}

@@ -14,6 +14,8 @@ export interface BuildRecord {
   readonly buildRef: string;
   readonly createdAtMs: number;
   readonly completedAtMs: number;
+  /** Grows with each change of a completed build's record; 0 at first. */
+  readonly generation: number;
   /** Says nothing of a build that goes on. */
   readonly isSuccess: boolean;
   /** The frontend's options that say what was built. May hold secrets: never logged. */
@@ -54,6 +56,7 @@ function readRecord(message: Buffer, budget: FieldBudget): BuildRecord | undefin
   let buildRef = "";
   let createdAtMs = 0;
   let completedAtMs = 0;
+  let generation = 0;
   let isSuccess = true;
   const attrs = new Map<string, string>();
   const imageNames: string[] = [];
@@ -80,13 +83,17 @@ function readRecord(message: Buffer, budget: FieldBudget): BuildRecord | undefin
         case 7:
           completedAtMs = readTimestampMs(field, budget);
           break;
+        case 12:
+          generation = field.varint;
+          break;
       }
     }
   } catch (error) {
     if (!(error instanceof ProtobufError)) throw error;
     isSuccess = false;
   }
-  return buildRef === "" ? undefined : { buildRef, createdAtMs, completedAtMs, isSuccess, attrs, imageNames };
+  if (buildRef === "") return undefined;
+  return { buildRef, createdAtMs, completedAtMs, generation, isSuccess, attrs, imageNames };
 }
 
 /** A `google.protobuf.Timestamp`; 0 where it lies before the epoch, a negative varint, or is none. */

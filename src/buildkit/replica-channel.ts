@@ -31,11 +31,14 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Bounds of a call that is answered by a stream. */
+/** Bounds of a call that may go on for long. */
 export interface StreamOptions extends Omit<CallOptions, "timeoutMs"> {
   /** Absent: it may go on for ever. */
   readonly timeoutMs?: number;
 }
+
+/** A method, by its full path. */
+export type Rpc = Pick<MethodDefinition<never, unknown>, "path">;
 
 /** The messages of a stream, in bytes. */
 export type MessageStream = ClientReadableStream<Buffer>;
@@ -72,7 +75,7 @@ export class ReplicaChannel {
   }
 
   /** Make a unary call with a message in bytes. Rejects with grpc-js's ServiceError. */
-  call(rpc: Pick<MethodDefinition<never, unknown>, "path">, request: Buffer, options: CallOptions): Promise<Buffer> {
+  call(rpc: Rpc, request: Buffer, options: StreamOptions): Promise<Buffer> {
     return new Promise((resolve, reject) => {
       const call = this.#client.makeUnaryRequest(
         rpc.path,
@@ -80,7 +83,7 @@ export class ReplicaChannel {
         asIs,
         request,
         callMetadata(options),
-        { deadline: Date.now() + options.timeoutMs },
+        callDeadline(options),
         (error: ServiceError | null, response?: Buffer) => {
           finished();
           if (error) reject(error);
@@ -92,15 +95,14 @@ export class ReplicaChannel {
   }
 
   /** Make a call that is answered by a stream. Cancel it when no more is wanted. */
-  stream(rpc: Pick<MethodDefinition<never, unknown>, "path">, request: Buffer, options: StreamOptions): MessageStream {
-    const { timeoutMs } = options;
+  stream(rpc: Rpc, request: Buffer, options: StreamOptions): MessageStream {
     const call = this.#client.makeServerStreamRequest(
       rpc.path,
       asIs,
       asIs,
       request,
       callMetadata(options),
-      timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs },
+      callDeadline(options),
     );
     const finished = this.#remember(call, options.signal);
     call.once("status", finished);
@@ -145,6 +147,10 @@ function callMetadata({ metadata = {} }: StreamOptions): Metadata {
   const result = new Metadata();
   for (const [name, value] of Object.entries(metadata)) result.set(name, value);
   return result;
+}
+
+function callDeadline({ timeoutMs }: StreamOptions): { deadline?: number } {
+  return timeoutMs === undefined ? {} : { deadline: Date.now() + timeoutMs };
 }
 
 /** The address as grpc-js writes it (grpc/grpc doc/naming.md). */

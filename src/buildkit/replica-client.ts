@@ -3,7 +3,14 @@ import type { Cancel } from "../base/clock.ts";
 import { probeCapabilities } from "./capability-probe.ts";
 import { readDaemonTimeMs } from "./daemon-time.ts";
 import { type HistoryEvent, readHistoryEvent } from "./history-event.ts";
-import { type CallOptions, ReplicaChannel, type ReplicaChannelOptions } from "./replica-channel.ts";
+import {
+  type CallOptions,
+  type MessageStream,
+  ReplicaChannel,
+  type ReplicaChannelOptions,
+  type Rpc,
+  type StreamOptions,
+} from "./replica-channel.ts";
 import {
   type BuildkitVersion,
   controlRpcs,
@@ -18,14 +25,6 @@ export interface Answer<T> {
   readonly value: T;
 }
 
-/** Which builds a daemon's history lists before it tells of the next ones. */
-export interface HistoryRequest {
-  /** Running ones only; otherwise the completed ones as well. */
-  readonly activeOnly: boolean;
-  /** Completed builds that are listed at most. Daemons before 0.20 list all that they have. */
-  readonly maxCompleted: number;
-}
-
 /** A build that a daemon runs. */
 export type RunningBuild = Pick<HistoryEvent, "buildRef" | "createdAtMs">;
 
@@ -36,7 +35,8 @@ const MAX_RUNNING = 10_000;
 export interface HistoryListener {
   /** The daemon has taken the call: what runs there is told next. Its clock in ms since the epoch, where it tells. */
   onOpen(daemonTimeMs: number | undefined): void;
-  onEvent(event: HistoryEvent): void;
+  /** `message` is the event as it came. */
+  onEvent(event: HistoryEvent, message: Buffer): void;
   /** It is over, with grpc-js's ServiceError where it failed. Not after it was cancelled. */
   onEnd(error: ServiceError | undefined): void;
 }
@@ -62,13 +62,19 @@ export class ReplicaClient {
 
   /** The daemon's workers. Slow at times: the daemon tries its emulators again (moby/buildkit worker/runc). */
   async listWorkers(timeoutMs: number): Promise<Answer<readonly WorkerRecord[]>> {
-    const bytes = await this.forwardListWorkers(controlRpcs.ListWorkers.requestSerialize({}), timeoutMs);
-    return { bytes, value: controlRpcs.ListWorkers.responseDeserialize(bytes).record };
+    const { ListWorkers } = controlRpcs;
+    const bytes = await this.#channel.call(ListWorkers, ListWorkers.requestSerialize({}), { timeoutMs });
+    return { bytes, value: ListWorkers.responseDeserialize(bytes).record };
   }
 
-  /** Pass a `ListWorkersRequest` on, filters and all, and return the answer as it came. */
-  forwardListWorkers(request: Buffer, timeoutMs: number): Promise<Buffer> {
-    return this.#channel.call(controlRpcs.ListWorkers, request, { timeoutMs });
+  /** Make a call whose messages are bytes, to be handed on. Absent `timeoutMs`: it may take for ever. */
+  call(rpc: Rpc, request: Buffer, options: StreamOptions): Promise<Buffer> {
+    return this.#channel.call(rpc, request, options);
+  }
+
+  /** As {@link call}, answered by a stream. Cancel it when no more is wanted. */
+  stream(rpc: Rpc, request: Buffer, options: StreamOptions): MessageStream {
+    return this.#channel.stream(rpc, request, options);
   }
 
   /** What `grpc.health.v1` says; `undefined` where the daemon does not serve it, as dockerd does not. */
@@ -83,11 +89,15 @@ export class ReplicaClient {
     }
   }
 
-  /** Whether the daemon runs this build or has it in its history. */
+  /**
+   * Whether the daemon runs this build or has it in its history. It is not asked
+   * for by its ref: a daemon would only mark as deleted, from then on, what
+   * is to be deleted (moby/buildkit solver/llbsolver/history, Listen and delete).
+   */
   knowsBuild(buildRef: string, options: CallOptions): Promise<boolean> {
     return new Promise((resolve, reject) => {
       const { ListenBuildHistory } = controlRpcs;
-      const request = ListenBuildHistory.requestSerialize({ Ref: buildRef, EarlyExit: true });
+      const request = ListenBuildHistory.requestSerialize({ EarlyExit: true });
       const events = this.#channel.stream(ListenBuildHistory, request, options);
       events.on("data", (message: Buffer) => {
         const event = readHistoryEvent(message);
@@ -123,10 +133,15 @@ export class ReplicaClient {
     });
   }
 
-  /** Hear of every build that the daemon runs, until cancelled or the listener's `onEnd`. */
-  followHistory({ activeOnly, maxCompleted }: HistoryRequest, listener: HistoryListener): Cancel {
+  /**
+   * Hear of every build that the daemon runs, until cancelled or the listener's
+   * `onEnd`; unless `activeOnly`, first of those that it has in its history, too.
+   * No limit is asked for: a daemon that has marked a record as deleted may crash
+   * when it sorts its list (until moby/buildkit#6614). It keeps 50 by default.
+   */
+  followHistory(activeOnly: boolean, listener: HistoryListener): Cancel {
     const { ListenBuildHistory } = controlRpcs;
-    const request = ListenBuildHistory.requestSerialize({ ActiveOnly: activeOnly, Limit: maxCompleted });
+    const request = ListenBuildHistory.requestSerialize({ ActiveOnly: activeOnly });
     const events = this.#channel.stream(ListenBuildHistory, request, {});
     let isOver = false;
     const end = (error?: ServiceError) => {
@@ -137,7 +152,7 @@ export class ReplicaClient {
     events.on("metadata", (headers: Metadata) => !isOver && listener.onOpen(readDaemonTimeMs(headers)));
     events.on("data", (message: Buffer) => {
       const event = isOver ? undefined : readHistoryEvent(message);
-      if (event) listener.onEvent(event);
+      if (event) listener.onEvent(event, message);
     });
     events.on("error", end);
     events.on("end", () => end());

@@ -29,7 +29,45 @@ export interface BuildHistoryEvent {
     readonly error?: Buffer;
     readonly CreatedAt?: Timestamp;
     readonly CompletedAt?: Timestamp;
+    readonly logs?: Descriptor;
+    readonly trace?: Descriptor;
+    readonly Generation?: number;
+    readonly pinned?: boolean;
   } | null;
+}
+
+/** `moby.buildkit.v1.BuildHistoryRequest`. */
+export interface BuildHistoryRequest {
+  readonly ActiveOnly?: boolean;
+  readonly Ref?: string;
+  readonly EarlyExit?: boolean;
+  readonly Filter?: readonly string[];
+  readonly Limit?: number;
+}
+
+/** `moby.buildkit.v1.UpdateBuildHistoryRequest`. */
+export interface UpdateBuildHistoryRequest {
+  readonly Ref?: string;
+  readonly Pinned?: boolean;
+  readonly Delete?: boolean;
+  readonly Finalize?: boolean;
+}
+
+/** `moby.buildkit.v1.UsageRecord`, as far as it matters here. */
+export interface UsageRecord {
+  readonly ID: string;
+  /** Bytes, in decimal. */
+  readonly Size: string | number;
+}
+
+/** `moby.buildkit.v1.Descriptor`, as far as it matters here. */
+interface Descriptor {
+  readonly digest: string;
+}
+
+/** `containerd.services.content.v1.Info`, as far as it matters here. */
+interface ContentInfo {
+  readonly digest: string;
 }
 
 /** `moby.buildkit.v1.frontend.PongResponse`, as far as it is written here. */
@@ -73,7 +111,9 @@ export type ServingStatus = "UNKNOWN" | "SERVING" | "NOT_SERVING" | "SERVICE_UNK
 
 type HealthRpc = MethodDefinition<{ service?: string }, { status: ServingStatus }>;
 
-const CONTRACTS: PackageDefinition = loadSync(["control.proto", "gateway.proto", "health.proto"], {
+const CONTRACT_FILES = ["control.proto", "gateway.proto", "health.proto", "content.proto"];
+
+const CONTRACTS: PackageDefinition = loadSync(CONTRACT_FILES, {
   includeDirs: [join(PROGRAM_FOLDER, "proto")],
   keepCase: true,
   longs: String,
@@ -87,10 +127,17 @@ export const controlRpcs = CONTRACTS["moby.buildkit.v1.Control"] as unknown as {
   readonly ListWorkers: MethodDefinition<{ filter?: readonly string[] }, { record: readonly WorkerRecord[] }>;
   readonly Solve: MethodDefinition<{ Ref: string; Internal: boolean }, object>;
   readonly Status: MethodDefinition<{ Ref: string }, StatusResponse>;
-  readonly ListenBuildHistory: MethodDefinition<
-    { ActiveOnly?: boolean; Ref?: string; EarlyExit?: boolean; Limit?: number },
-    BuildHistoryEvent
-  >;
+  readonly ListenBuildHistory: MethodDefinition<BuildHistoryRequest, BuildHistoryEvent>;
+  readonly UpdateBuildHistory: MethodDefinition<UpdateBuildHistoryRequest, object>;
+  readonly DiskUsage: MethodDefinition<object, { record: readonly UsageRecord[] }>;
+  readonly Prune: MethodDefinition<{ all?: boolean }, UsageRecord>;
+};
+
+/** RPCs of `containerd.services.content.v1.Content` that the gateway makes or serves. */
+export const contentRpcs = CONTRACTS["containerd.services.content.v1.Content"] as unknown as {
+  readonly Info: MethodDefinition<{ digest: string }, { info: ContentInfo | null }>;
+  readonly List: MethodDefinition<{ filters?: readonly string[] }, { info: readonly ContentInfo[] }>;
+  readonly Read: MethodDefinition<{ digest: string }, { offset: string; data: Buffer }>;
 };
 
 /** RPCs of `moby.buildkit.v1.frontend.LLBBridge` that the gateway makes. */

@@ -1,3 +1,4 @@
+import { programVersion } from "../base/program-version.ts";
 import { suggestion } from "../config/closest.ts";
 import { certsCommand } from "./certs.ts";
 import { type CommandContext, ExitStatus, type ExitStatusValue, PROGRAM } from "./command.ts";
@@ -8,7 +9,6 @@ import { programHelp } from "./help.ts";
 import { policyCommand } from "./policy.ts";
 import { serveCommand } from "./serve.ts";
 import { sidecarCommand } from "./sidecar.ts";
-import { programVersion } from "./version.ts";
 
 const COMMANDS = [
   serveCommand,

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import { type Address, formatAddress } from "../base/address.ts";
 import { adminAddress, dnsNameList, listenAddresses, replicaList } from "./address-values.ts";
+import { controlSchema } from "./control-schema.ts";
 import { drainSchema } from "./drain-schema.ts";
 import { identitySchema } from "./identity-schema.ts";
 import { kubernetesSchema } from "./kubernetes-schema.ts";
@@ -60,7 +61,8 @@ export const configSchema = section(
       .meta({
         description:
           "What the workers are said to build for until a replica has answered once: clients ask before they build. " +
-          "Needed where a fleet starts from zero and its machines are not like the gateway's.",
+          "Needed where a fleet starts from zero and its machines are not like the gateway's. The first is the machines' " +
+          "own: replicas of another architecture get no builds. Unset, that is the architecture of most replicas.",
         defaultText: "`linux` on the gateway's own architecture",
       }),
     pools: poolsSchema,
@@ -94,6 +96,7 @@ export const configSchema = section(
       timeout: duration({ min: 10 }).default(2_000).describe("Time that a replica has to answer one."),
       failures: count({ min: 1 }).default(2).describe("Failed checks in a row that put a replica out."),
     }),
+    control: controlSchema,
     limits: limitsSchema,
   },
   (keys, report) => {

@@ -1,37 +1,48 @@
 import type { Duplex } from "node:stream";
-import {
-  type ConnectionInjector,
-  type MethodDefinition,
-  Server,
-  ServerCredentials,
-  type ServiceError,
-  type sendUnaryData,
-  status,
-} from "@grpc/grpc-js";
-import { GatewayError } from "../base/errors.ts";
+import { type ConnectionInjector, Server, ServerCredentials } from "@grpc/grpc-js";
 import type { Logger } from "../base/log.ts";
-import { controlRpcs, healthRpcs } from "../buildkit/wire-contracts.ts";
+import { contentRpcs, controlRpcs, healthRpcs } from "../buildkit/wire-contracts.ts";
 import type { Fleet } from "../replicas/fleet.ts";
+import { listenBuildHistory } from "./build-history.ts";
+import { type ByteRpc, streamOf, unaryOf } from "./byte-handlers.ts";
+import { listContent } from "./content-list.ts";
+import type { ControlOptions } from "./control-options.ts";
+import { diskUsage } from "./disk-usage.ts";
 import { type Acceptance, HealthService } from "./health-service.ts";
+import { prune } from "./prune.ts";
+import { updateBuildHistory } from "./update-history.ts";
+import { fleetInfo, fleetWorkers, type WorkersFleet } from "./workers.ts";
 
 /** What the façade answers from. */
-export interface FacadeOptions {
-  readonly fleet: Pick<Fleet, "representative" | "firstContact" | "forwardListWorkers">;
+export interface FacadeOptions extends Omit<ControlOptions, "fleet"> {
+  readonly fleet: ControlOptions["fleet"] & WorkersFleet & Pick<Fleet, "describe">;
   /** What health checks are told. */
   readonly acceptance: Acceptance;
   readonly log: Logger;
+  /** The gateway's, which workers are labelled with. */
+  readonly version: string;
+  /** Names the fleet: the ids of its workers are made from it. */
+  readonly poolName: string;
   /** Largest request. Those served here are small. Default 64 KiB. */
   readonly maxRequestBytes?: number;
-  /** Time that a replica has for a call that is passed on. Default 10,000. */
-  readonly forwardTimeoutMs?: number;
 }
 
 const DEFAULT_MAX_REQUEST_BYTES = 64 * 1024;
-const DEFAULT_FORWARD_TIMEOUT_MS = 10_000;
+
+/** Methods whose messages pass in bytes. */
+const BYTE_RPCS: readonly ByteRpc[] = [
+  { rpc: controlRpcs.Info, answer: unaryOf(fleetInfo) },
+  { rpc: controlRpcs.ListWorkers, answer: unaryOf(fleetWorkers) },
+  { rpc: controlRpcs.DiskUsage, answer: unaryOf(diskUsage) },
+  { rpc: controlRpcs.UpdateBuildHistory, answer: unaryOf(updateBuildHistory) },
+  { rpc: controlRpcs.Prune, answer: streamOf(prune) },
+  { rpc: controlRpcs.ListenBuildHistory, answer: streamOf(listenBuildHistory) },
+  { rpc: contentRpcs.List, answer: streamOf(listContent) },
+];
 
 /** Full paths of the methods that the façade serves. */
 export const FACADE_PATHS: ReadonlySet<string> = new Set(
-  [controlRpcs.Info, controlRpcs.ListWorkers, healthRpcs.Check, healthRpcs.Watch].map(({ path }) => path),
+  [...BYTE_RPCS.map(({ rpc }) => rpc), healthRpcs.Check, healthRpcs.Watch].map(({ path }) => path),
 );
 
 /**
@@ -50,15 +61,11 @@ export class Facade {
       "grpc.max_receive_message_length": options.maxRequestBytes ?? DEFAULT_MAX_REQUEST_BYTES,
       "grpc.enable_channelz": 0,
     });
+    for (const { rpc, answer } of BYTE_RPCS) {
+      const { definition, handler } = answer(rpc.path, options);
+      this.#server.addService({ [rpc.path]: definition }, { [rpc.path]: handler });
+    }
     const health = new HealthService(options.acceptance);
-    this.#server.addService(
-      { Info: inBytes(controlRpcs.Info), ListWorkers: inBytes(controlRpcs.ListWorkers) },
-      {
-        Info: (_call: unknown, callback: sendUnaryData<Buffer>) => answer(callback, this.#info()),
-        ListWorkers: ({ request }: { request: Buffer }, callback: sendUnaryData<Buffer>) =>
-          answer(callback, this.#listWorkers(request)),
-      },
-    );
     this.#server.addService(
       { Check: healthRpcs.Check, Watch: healthRpcs.Watch },
       { Check: health.check.bind(health), Watch: health.watch.bind(health) },
@@ -84,48 +91,4 @@ export class Facade {
     for (const connection of this.#connections) connection.destroy();
     await Promise.all(closed);
   }
-
-  async #info(): Promise<Buffer> {
-    const { fleet } = this.#options;
-    await fleet.firstContact();
-    return fleet.representative().infoBytes;
-  }
-
-  /** Filters are the daemon's own language (containerd's): a replica reads them. */
-  async #listWorkers(request: Buffer): Promise<Buffer> {
-    const { fleet, forwardTimeoutMs = DEFAULT_FORWARD_TIMEOUT_MS } = this.#options;
-    await fleet.firstContact();
-    if (request.length === 0) return fleet.representative().workersBytes;
-    return await fleet.forwardListWorkers(request, forwardTimeoutMs);
-  }
-}
-
-/** The method with its messages left in bytes, so that no field is lost on the way through. */
-function inBytes(rpc: Pick<MethodDefinition<never, never>, "path">): MethodDefinition<Buffer, Buffer> {
-  const same = (bytes: Buffer) => bytes;
-  return {
-    path: rpc.path,
-    requestStream: false,
-    responseStream: false,
-    requestSerialize: same,
-    requestDeserialize: same,
-    responseSerialize: same,
-    responseDeserialize: same,
-  };
-}
-
-async function answer(callback: sendUnaryData<Buffer>, response: Promise<Buffer>): Promise<void> {
-  try {
-    callback(null, await response);
-  } catch (error) {
-    callback(toStatus(error as Error));
-  }
-}
-
-/** A replica's own status as it came, ours from its table. */
-function toStatus(error: Error): Partial<ServiceError> {
-  if (error instanceof GatewayError) return { code: error.status, details: error.message };
-  const { code, details, metadata } = error as ServiceError;
-  if (code !== undefined) return { code, details, metadata };
-  return { code: status.INTERNAL, details: error.message };
 }

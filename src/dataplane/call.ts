@@ -39,7 +39,7 @@ export class Call implements RoutedCall, StreamReceiver {
   readonly arrival: number;
   readonly stream: Stream;
   readonly fields: readonly HeaderField[];
-  /** A Solve or Status whose body has been read and that the router knows. */
+  /** A call whose body says where it belongs, has been read, and that the router knows. */
   isRouted = false;
   /** The replica it was joined to; empty before. */
   replicaId = "";

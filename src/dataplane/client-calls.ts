@@ -16,7 +16,7 @@ import { LostCalls } from "./lost-calls.ts";
 import type { PolicyGate } from "./policy-gate.ts";
 import { refuse, refusedWith } from "./refusal.ts";
 import { RequestFields } from "./request-fields.ts";
-import { readHistoryUpdate, readSolve, readStatus } from "./request-reader.ts";
+import { readContent, readHistoryUpdate, readSolve, readStatus } from "./request-reader.ts";
 import type { Stream } from "./stream.ts";
 
 /** What the calls of clients need of the rest of the gateway: where they go, and how. */
@@ -150,8 +150,6 @@ export class ClientCalls implements CallOwner {
       case "solve":
         router.solveArriving(this);
         break;
-      case "status":
-        break;
       case "session": {
         const buildSession = headerValue(fields, "x-docker-expose-session-uuid");
         if (buildSession === undefined) router.openOther(call);
@@ -170,7 +168,7 @@ export class ClientCalls implements CallOwner {
     }
   }
 
-  /** More of a call's body: a Solve or Status may now be readable. */
+  /** More of a call's body: what says where it belongs may now be readable. */
   heldDataCame(call: Call): void {
     // buildkitd ends a Session when its client has ended it, also one that no build has used.
     if (call.kind === "session" && call.isHeldEnded) call.finish();
@@ -185,11 +183,12 @@ export class ClientCalls implements CallOwner {
       call.isRouted = true;
       router.solveArrived(this);
       router.openSolve(call, solve);
-    } else if (call.kind === "status") {
-      const buildRef = readStatus(call);
-      if (buildRef === undefined) return;
+    } else if (call.kind === "status" || call.kind === "content") {
+      const named = call.kind === "status" ? readStatus(call) : readContent(call);
+      if (named === undefined) return;
       call.isRouted = true;
-      router.openStatus(call, buildRef);
+      if (call.kind === "status") router.openStatus(call, named);
+      else router.openContent(call, named);
     }
   }
 

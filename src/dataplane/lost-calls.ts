@@ -3,7 +3,7 @@ import type { Router } from "../routing/router.ts";
 import type { Call } from "./call.ts";
 
 /** What ends first decides what a user reads: the Solve; then what else may carry the error. */
-const ANSWER_ORDER = ["solve", "bridge", "other", "facade", "status", "session"];
+const ANSWER_ORDER = ["solve", "bridge", "content", "other", "facade", "status", "session"];
 
 /**
  * Answers the calls that a lost connection leaves open. Those of a replica's

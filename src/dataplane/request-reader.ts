@@ -1,12 +1,13 @@
 import { GatewayError } from "../base/errors.ts";
+import { readContentDigest } from "../buildkit/content-request.ts";
 import { historyUpdateName } from "../buildkit/history-update.ts";
 import { ProtobufError } from "../buildkit/protobuf-reader.ts";
 import { readSolveRequest, readStatusRef, type SolveRequest } from "../buildkit/solve-request.ts";
 import { headerValue } from "../http2/header-field.ts";
 import type { Call } from "./call.ts";
 
-/** Largest StatusRequest that is read: a ref and nothing else. */
-const MAX_STATUS_BYTES = 64 * 1024;
+/** Largest request that is read for a ref or a digest, and nothing else. */
+const MAX_NAMING_BYTES = 64 * 1024;
 
 /** Read a Solve whose body has come. `undefined`: not yet. Throws GatewayError. */
 export function readSolve(call: Call, maxBytes: number): SolveRequest | undefined {
@@ -15,12 +16,17 @@ export function readSolve(call: Call, maxBytes: number): SolveRequest | undefine
 
 /** Read the ref of a Status whose body has come. `undefined`: not yet. Throws GatewayError. */
 export function readStatus(call: Call): string | undefined {
-  return readMessage(call, MAX_STATUS_BYTES, "the largest Status request", readStatusRef);
+  return readMessage(call, MAX_NAMING_BYTES, "the largest Status request", readStatusRef);
+}
+
+/** Read the digest that is asked for, when the body has come. `undefined`: not yet. Throws GatewayError. */
+export function readContent(call: Call): string | undefined {
+  return readMessage(call, MAX_NAMING_BYTES, "the largest Content request", readContentDigest);
 }
 
 /** Read what is asked of a build's record, when the body has come. `undefined`: not yet. Throws GatewayError. */
 export function readHistoryUpdate(call: Call): string | undefined {
-  return readMessage(call, MAX_STATUS_BYTES, "the largest request for a record", historyUpdateName);
+  return readMessage(call, MAX_NAMING_BYTES, "the largest request for a record", historyUpdateName);
 }
 
 function readMessage<T>(call: Call, maxBytes: number, setting: string, read: (message: Buffer) => T): T | undefined {

@@ -1,3 +1,4 @@
+import { rfc3339 } from "../buildkit/daemon-time.ts";
 import { field, responseHeaders } from "../http2/grpc-status.ts";
 import { type HeaderField, headerValue } from "../http2/header-field.ts";
 
@@ -17,9 +18,4 @@ export function isSuccess(fields: readonly HeaderField[]): boolean {
 /** How the gateway begins a Status: BuildKit's clients take the difference of their clock and the daemon's from it. */
 export function statusHeaders(now: Date): HeaderField[] {
   return responseHeaders([field("buildkit-current-timestamp", rfc3339(now))]);
-}
-
-/** As Go's `time.RFC3339Nano`, which ends in no zeros. */
-function rfc3339(time: Date): string {
-  return time.toISOString().replace(/\.?0+Z$/, "Z");
 }

@@ -12,6 +12,13 @@ export interface OnReadOption {
 /** So many small reads in a row, and a connection gives its large buffer back. */
 const SMALL_READS_TO_SHRINK = 32;
 
+/**
+ * What is read of one socket before all others have their turn. libuv would go
+ * on for 32 reads, 8 MiB here, while everybody else waits: a call beside a bulk
+ * stream then takes 15 ms instead of 5 at the 99th percentile.
+ */
+const MAX_TURN_BYTES = 512 * 1024;
+
 /** A read is not offered less room than this in a large buffer: a TLS record's payload (RFC 8446 §5.1). */
 const MIN_LARGE_READ_BYTES = 16 * 1024;
 
@@ -30,6 +37,10 @@ export class ReusedBufferReader {
   #used = 0;
   #onBytes: OnBytes | undefined;
   #isPaused = false;
+  /** Octets of large reads in this turn of the event loop. */
+  #turnBytes = 0;
+  /** Called to have the socket read on, once the others have had their turn. */
+  readOn: () => void = () => {};
   /** Reads in a row that would have fitted a small buffer. */
   #smallReads = 0;
 
@@ -71,6 +82,20 @@ export class ReusedBufferReader {
       this.#buffer = this.#pool.take(isBulk);
       this.#used = 0;
     }
-    return !this.#isPaused;
+    return !this.#isPaused && this.#hasTurnLeft(bytesRead);
   }
+
+  /** False: what is left is for the next turn. */
+  #hasTurnLeft(bytesRead: number): boolean {
+    if (bytesRead < SMALL_READ_BYTES) return true;
+    if (this.#turnBytes === 0) setImmediate(this.#nextTurn);
+    this.#turnBytes += bytesRead;
+    return this.#turnBytes < MAX_TURN_BYTES;
+  }
+
+  readonly #nextTurn = (): void => {
+    const wasStopped = this.#turnBytes >= MAX_TURN_BYTES;
+    this.#turnBytes = 0;
+    if (wasStopped && !this.#isPaused) this.readOn();
+  };
 }

@@ -62,6 +62,7 @@ export class Transport implements Flushable {
     stream.on("end", () => this.#ended());
     stream.on("close", () => this.#ended());
     this.#reader?.deliverTo(onBytes);
+    if (this.#reader) this.#reader.readOn = () => void stream.resume();
     // Without a reader everything comes by events; with one, only what was read before it was there.
     stream.on("data", (chunk: Buffer) => onBytes(chunk, 0, chunk.length, undefined));
     // Whoever had it before may have paused it.

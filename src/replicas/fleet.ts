@@ -1,30 +1,16 @@
-import type { Cancel, Clock } from "../base/clock.ts";
-import { GatewayError } from "../base/errors.ts";
-import type { Logger } from "../base/log.ts";
-import type { TlsMaterial } from "../base/tls-material.ts";
+import type { Cancel } from "../base/clock.ts";
+import { Listeners } from "../base/listeners.ts";
+import { ReplicaClient } from "../buildkit/replica-client.ts";
 import { defaultFacts } from "./default-facts.ts";
 import { describeFleet } from "./describe-fleet.ts";
-import type { Discovery, DiscoveryStatus } from "./discovery/discovery.ts";
+import type { DiscoveryStatus } from "./discovery/discovery.ts";
 import type { ReplicaFacts } from "./facts.ts";
-import type { EndedBuild } from "./history-follower.ts";
-import { locateBuild } from "./locate-build.ts";
+import type { FleetOptions } from "./fleet-options.ts";
+import type { EndedBuild, HistoryNews } from "./history-follower.ts";
 import type { CheckSchedule } from "./monitor-options.ts";
+import { PoolArchitecture } from "./pool-architecture.ts";
 import { acceptsBuilds, type Endpoint, type Replica } from "./replica.ts";
-import { type HealthOptions, ReplicaMonitor } from "./replica-monitor.ts";
-
-/** What a fleet is made from. */
-export interface FleetOptions {
-  readonly discovery: Discovery;
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly health?: HealthOptions;
-  /** What workers are said to build for while no replica has ever answered, such as `linux/amd64`. Empty: this machine's. */
-  readonly platforms: readonly string[];
-  /** How to speak to the replicas. Absent: cleartext. */
-  readonly tls?: TlsMaterial;
-  /** A number in [0, 1), for jitter. Default Math.random. */
-  readonly random?: () => number;
-}
+import { ReplicaMonitor } from "./replica-monitor.ts";
 
 const DEFAULT_HEALTH: CheckSchedule = { intervalMs: 5_000, timeoutMs: 2_000, failuresToEject: 2 };
 
@@ -35,10 +21,12 @@ const MAX_GONE = 1_000;
 export class Fleet {
   readonly #options: FleetOptions;
   readonly #monitors = new Map<string, ReplicaMonitor>();
-  readonly #onChange = new Set<(replica: Replica) => void>();
-  readonly #onLoad = new Set<() => void>();
-  readonly #onDiscovery = new Set<() => void>();
-  readonly #onBuildEnded = new Set<(replicaId: string, build: EndedBuild) => void>();
+  readonly #architecture: PoolArchitecture;
+  readonly #onChange = new Listeners<[replica: Replica]>();
+  readonly #onLoad = new Listeners<[]>();
+  readonly #onDiscovery = new Listeners<[]>();
+  readonly #onBuildEnded = new Listeners<[replicaId: string, build: EndedBuild]>();
+  readonly #onNews = new Listeners<[replicaId: string, news: HistoryNews]>();
   #cancelDiscovery: Cancel | undefined;
   #lastFacts: ReplicaFacts;
   /** A replica has answered; before, the last facts are made up. */
@@ -50,6 +38,7 @@ export class Fleet {
 
   constructor(options: FleetOptions) {
     this.#options = options;
+    this.#architecture = new PoolArchitecture(options.platforms);
     this.#lastFacts = defaultFacts(options.platforms);
   }
 
@@ -57,14 +46,15 @@ export class Fleet {
   start(): void {
     this.#cancelDiscovery = this.#options.discovery.start(
       (endpoints) => this.#discovered(endpoints),
-      () => this.#tell(this.#onDiscovery),
+      () => this.#onDiscovery.tell(),
     );
   }
 
   /** End all checks and close their connections. All replicas are gone then; builds are not touched. */
   stop(): void {
     this.#cancelDiscovery?.();
-    for (const listeners of [this.#onChange, this.#onLoad, this.#onDiscovery, this.#onBuildEnded]) listeners.clear();
+    const all = [this.#onChange, this.#onLoad, this.#onDiscovery, this.#onBuildEnded, this.#onNews];
+    for (const listeners of all) listeners.clear();
     for (const monitor of this.#monitors.values()) monitor.stop();
   }
 
@@ -104,20 +94,17 @@ export class Fleet {
 
   /** Hear of every change of a replica's state or identity, with the replica as it is then. */
   onChange(listener: (replica: Replica) => void): Cancel {
-    this.#onChange.add(listener);
-    return () => this.#onChange.delete(listener);
+    return this.#onChange.add(listener);
   }
 
   /** Hear of every change of any replica's load, one by one. */
   onLoad(listener: () => void): Cancel {
-    this.#onLoad.add(listener);
-    return () => this.#onLoad.delete(listener);
+    return this.#onLoad.add(listener);
   }
 
   /** Hear when discovery's state or reason has changed. */
   onDiscovery(listener: () => void): Cancel {
-    this.#onDiscovery.add(listener);
-    return () => this.#onDiscovery.delete(listener);
+    return this.#onDiscovery.add(listener);
   }
 
   /**
@@ -125,8 +112,12 @@ export class Fleet {
    * of those that its history has when it is first read. Of some more than once.
    */
   onBuildEnded(listener: (replicaId: string, build: EndedBuild) => void): Cancel {
-    this.#onBuildEnded.add(listener);
-    return () => this.#onBuildEnded.delete(listener);
+    return this.#onBuildEnded.add(listener);
+  }
+
+  /** Hear once of every build that starts, ends, changes its record or loses it, on any replica, from now on. */
+  onNews(listener: (replicaId: string, news: HistoryNews) => void): Cancel {
+    return this.#onNews.add(listener);
   }
 
   /** The data plane could not connect to a replica: it is ejected until a check succeeds. */
@@ -180,6 +171,11 @@ export class Fleet {
     return this.#options.discovery.status();
   }
 
+  /** Why it cannot be told which architecture this fleet builds for, with the fix. Absent: it can. */
+  get architectureConflict(): string | undefined {
+    return this.#architecture.conflict;
+  }
+
   /** What a replica told us. */
   facts(id: string): ReplicaFacts | undefined {
     return this.#monitors.get(id)?.facts;
@@ -199,19 +195,23 @@ export class Fleet {
   }
 
   /**
-   * Pass a `ListWorkersRequest` on to a ready replica and return the answer's
-   * bytes. Rejects with the replica's ServiceError, or with GatewayError
-   * `no_replica`.
+   * The gateway's own client of a replica, for questions with small answers:
+   * one that is read slowly would hold up the others. Absent while it is out.
    */
-  forwardListWorkers(request: Buffer, timeoutMs: number): Promise<Buffer> {
-    const client = this.#sorted().find((monitor) => monitor.client && acceptsBuilds(monitor.replica))?.client;
-    if (!client) return Promise.reject(new GatewayError("no_replica", `no replica can be asked: ${this.describe()}`));
-    return client.forwardListWorkers(request, timeoutMs);
+  client(id: string): ReplicaClient | undefined {
+    return this.#monitors.get(id)?.client;
   }
 
-  /** Find the replica that runs a build or has it in its history, asking all that may know. */
-  async locateBuild(buildRef: string, timeoutMs: number): Promise<string | undefined> {
-    return await locateBuild(this.#sorted(), buildRef, timeoutMs);
+  /** A new connection to a replica, for one question. Whoever asked for it closes it. */
+  dial(id: string): ReplicaClient | undefined {
+    const address = this.replica(id)?.address;
+    const { tls } = this.#options;
+    return address && new ReplicaClient({ address, ...(tls && { tls }) });
+  }
+
+  /** Replicas whose history has a build, running or completed, as far as it is known. */
+  holdersOf(buildRef: string): string[] {
+    return this.#sorted().flatMap((monitor) => (monitor.knowsBuild(buildRef) ? [monitor.replica.id] : []));
   }
 
   #discovered(endpoints: readonly Endpoint[]): void {
@@ -222,7 +222,9 @@ export class Fleet {
       else this.#add(endpoint);
     }
     for (const [id, monitor] of this.#monitors) {
-      if (!reported.has(id)) monitor.remove();
+      if (reported.has(id)) continue;
+      monitor.remove();
+      this.#architecture.forget(id);
     }
     for (const monitor of this.#gone().slice(0, -MAX_GONE)) monitor.stop();
   }
@@ -242,11 +244,12 @@ export class Fleet {
       ...(tls && { tls }),
       health: { ...DEFAULT_HEALTH, ...health },
       random,
+      refusal: ({ platforms }) =>
+        monitor.replica.state.t === "gone" ? undefined : this.#architecture.judge(endpoint.id, platforms),
       onChange: (replica) => this.#changed(replica),
       onLoad: () => this.#loadChanged(monitor),
-      onBuildEnded: (build) => {
-        for (const listener of [...this.#onBuildEnded]) listener(endpoint.id, build);
-      },
+      onBuildEnded: (build) => this.#onBuildEnded.tell(endpoint.id, build),
+      onNews: (news) => this.#onNews.tell(endpoint.id, news),
       onOver: () => this.#forget(monitor),
     });
     this.#monitors.set(endpoint.id, monitor);
@@ -260,17 +263,13 @@ export class Fleet {
     this.#monitors.delete(id);
     this.#order = undefined;
     this.#replicas = undefined;
-    this.#tell(this.#onLoad);
-  }
-
-  #tell(listeners: ReadonlySet<() => void>): void {
-    for (const listener of [...listeners]) listener();
+    this.#onLoad.tell();
   }
 
   #changed(replica: Replica): void {
     this.#replicas = undefined;
     this.representative();
-    for (const listener of [...this.#onChange]) listener(replica);
+    this.#onChange.tell(replica);
   }
 
   /** The list is copied with one replica changed: to make it anew costs more than a decision with 1,000 of them. */
@@ -278,7 +277,7 @@ export class Fleet {
     const { replica } = monitor;
     const index = this.#replicas?.findIndex(({ id }) => id === replica.id) ?? -1;
     this.#replicas = index < 0 ? undefined : this.#replicas!.with(index, replica);
-    this.#tell(this.#onLoad);
+    this.#onLoad.tell();
   }
 
   #firstReady(): ReplicaMonitor | undefined {

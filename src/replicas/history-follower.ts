@@ -4,7 +4,9 @@ import type { Cancel, Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import { failureText } from "../buildkit/call-failure.ts";
 import type { HistoryEvent } from "../buildkit/history-event.ts";
+import { readRecordDigests } from "../buildkit/record-digests.ts";
 import type { ReplicaClient } from "../buildkit/replica-client.ts";
+import { KnownRecords } from "./known-records.ts";
 import type { ReplicaLoad } from "./replica-load.ts";
 
 /** A build that has ended on a replica, whoever started it. */
@@ -17,6 +19,14 @@ export interface EndedBuild {
   readonly isSuccess: boolean;
   /** Time since it ended. */
   readonly ageMs: number;
+  /** Content that its record names. */
+  readonly digests: readonly string[];
+}
+
+/** Something that has just happened to a build on a replica; `message` is the `BuildHistoryEvent` as it came. */
+export interface HistoryNews {
+  readonly event: HistoryEvent;
+  readonly message: Buffer;
 }
 
 /** What a follower works with. */
@@ -30,6 +40,8 @@ export interface HistoryFollowerOptions {
   readonly load: ReplicaLoad;
   /** Hears of every build that has ended, of some more than once. */
   readonly onBuildEnded: (build: EndedBuild) => void;
+  /** Hears of all that happens, once; not of what had happened before the history was first followed. */
+  readonly onNews: (news: HistoryNews) => void;
 }
 
 interface Following {
@@ -54,9 +66,6 @@ type FollowerState =
   /** The daemon keeps no history. */
   | { readonly t: "unsupported"; readonly client: ReplicaClient };
 
-/** Completed builds that are asked for: a daemon keeps 50 unless it is told otherwise (moby/buildkit util/config). */
-const MAX_COMPLETED = 1_000;
-
 /** Wait before a history whose stream has ended is asked for again. */
 const REOPEN = { minMs: 500, maxMs: 30_000 };
 
@@ -72,6 +81,7 @@ const RELIST_MS = 60_000;
 /** Follows one replica's history of builds for as long as its connection lasts. */
 export class HistoryFollower {
   readonly #options: HistoryFollowerOptions;
+  readonly #records = new KnownRecords();
   #state: FollowerState = { t: "off" };
   /** Streams that ended soon after they were opened, in a row. */
   #failures = 0;
@@ -98,6 +108,16 @@ export class HistoryFollower {
     return this.#state.t === "following" ? this.#state.listing : Promise.resolve();
   }
 
+  /** Whether the replica's history has this build, running or completed, as far as it is known. */
+  knows(buildRef: string): boolean {
+    return this.#records.has(buildRef);
+  }
+
+  /** What is there from now on is another daemon. */
+  forget(): void {
+    this.#records.forget();
+  }
+
   /** The client is closed, or the replica is not well. */
   stop(): void {
     const state = this.#state;
@@ -111,16 +131,14 @@ export class HistoryFollower {
   #open(client: ReplicaClient): void {
     const { clock, load } = this.#options;
     load.historyAsked();
-    const cancel = client.followHistory(
-      { activeOnly: this.#activeOnly, maxCompleted: MAX_COMPLETED },
-      {
-        onOpen: (daemonTimeMs) => {
-          if (daemonTimeMs !== undefined) following.aheadMs = daemonTimeMs - clock.wallTime().getTime();
-        },
-        onEvent: (event) => this.#told(event, following),
-        onEnd: (error) => this.#ended(client, error),
+    const cancel = client.followHistory(this.#activeOnly, {
+      onOpen: (daemonTimeMs = clock.wallTime().getTime()) => {
+        following.aheadMs = daemonTimeMs - clock.wallTime().getTime();
+        this.#records.followed(daemonTimeMs);
       },
-    );
+      onEvent: (event, message) => this.#told(event, message, following),
+      onEnd: (error) => this.#ended(client, error),
+    });
     const following: Following = {
       t: "following",
       client,
@@ -160,9 +178,11 @@ export class HistoryFollower {
     following.listAgainAtMs = clock.nowMs() + RELIST_MS * (0.75 + random() / 2);
   }
 
-  #told(event: HistoryEvent, { aheadMs }: Following): void {
-    const { load, onBuildEnded, clock } = this.#options;
+  #told(event: HistoryEvent, message: Buffer, { aheadMs }: Following): void {
+    const { load, onBuildEnded, onNews, clock } = this.#options;
     const { t, buildRef, createdAtMs, completedAtMs, attrs, imageNames, isSuccess } = event;
+    // Whoever hears of it may ask at once who has the build.
+    if (this.#records.isNews(event)) onNews({ event, message });
     if (t === "started") {
       load.listed(buildRef, createdAtMs);
       return;
@@ -171,7 +191,7 @@ export class HistoryFollower {
     if (t === "deleted") return;
     load.ended(buildRef, createdAtMs);
     const ageMs = completedAtMs === 0 ? 0 : Math.max(0, clock.wallTime().getTime() + aheadMs - completedAtMs);
-    onBuildEnded({ buildRef, attrs, imageNames, isSuccess, ageMs });
+    onBuildEnded({ buildRef, attrs, imageNames, isSuccess, ageMs, digests: readRecordDigests(message) });
   }
 
   #ended(client: ReplicaClient, error: ServiceError | undefined): void {

@@ -1,7 +1,8 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
-import type { EndedBuild } from "./history-follower.ts";
+import type { ReplicaFacts } from "./facts.ts";
+import type { EndedBuild, HistoryNews } from "./history-follower.ts";
 import type { Endpoint, Replica } from "./replica.ts";
 
 /** When a replica is checked, and when it is out. */
@@ -24,12 +25,16 @@ export interface MonitorOptions {
   readonly health: CheckSchedule;
   /** A number in [0, 1), for the jitter of the backoff. */
   readonly random: () => number;
+  /** Why a replica of these facts cannot be of this fleet; `undefined`: it can. */
+  readonly refusal: (facts: ReplicaFacts) => string | undefined;
   /** Called after every change of state or identity. */
   readonly onChange: (replica: Replica) => void;
   /** Called after every change of its load. */
   readonly onLoad: () => void;
   /** Hears of every build that has ended there, of some more than once. */
   readonly onBuildEnded: (build: EndedBuild) => void;
+  /** Hears once of all that happens to builds there. */
+  readonly onNews: (news: HistoryNews) => void;
   /** Called once nothing of a gone replica is left to follow. */
   readonly onOver: () => void;
 }

@@ -42,7 +42,7 @@ export class ReplicaMonitor {
   constructor(options: MonitorOptions) {
     this.#options = options;
     this.#endpoint = options.endpoint;
-    const { clock, log, tls, health, random, onBuildEnded } = options;
+    const { clock, log, tls, health, random, onBuildEnded, onNews, refusal } = options;
     this.#probe = new ReplicaProbe({
       clock,
       log,
@@ -50,10 +50,11 @@ export class ReplicaMonitor {
       timeoutMs: health.timeoutMs,
       onConnectionLost: () => this.#connectionLost(),
       onIdentity: (earlier) => this.#identified(earlier),
+      refusal,
     });
     this.#failures = new FailedChecks(clock);
     this.#load = new ReplicaLoad(clock, () => this.#loadChanged());
-    this.#history = new HistoryFollower({ clock, log, random, load: this.#load, onBuildEnded });
+    this.#history = new HistoryFollower({ clock, log, random, load: this.#load, onBuildEnded, onNews });
     this.#life = new ReplicaLife({ clock, log, onChange: () => this.#changed() });
     void this.#check();
   }
@@ -81,6 +82,11 @@ export class ReplicaMonitor {
   /** The client of its health checks. Absent while it is out. */
   get client(): ReplicaClient | undefined {
     return this.#probe.client;
+  }
+
+  /** Whether its history has this build, as far as it is known. */
+  knowsBuild(buildRef: string): boolean {
+    return this.#history.knows(buildRef);
   }
 
   /** Time since its last build ended: 0 while one runs, Infinity if none was seen. */
@@ -127,6 +133,7 @@ export class ReplicaMonitor {
       this.#disconnect();
       this.#probe.forgetFacts();
       this.#load.forgetHistory();
+      this.#history.forget();
       this.#failures.reset();
       this.#life.connect();
       void this.#check();

@@ -18,6 +18,8 @@ export interface ReplicaProbeOptions {
   readonly onConnectionLost: () => void;
   /** Called when the replica turns out to be another daemon than the earlier one, or for the first time which one it is. */
   readonly onIdentity: (earlier: string | undefined) => void;
+  /** Why a replica of these facts cannot be of this fleet; `undefined`: it can. */
+  readonly refusal: (facts: ReplicaFacts) => string | undefined;
 }
 
 /** The connection over which one replica is asked how it is and what it is. */
@@ -48,15 +50,18 @@ export class ReplicaProbe {
 
   /**
    * Ask for its health, and for its facts where they are due. Rejects with an
-   * Error where it is not well; where `earlierFactsDo`, the facts are not waited for.
+   * Error where it is not well or cannot be of this fleet; where `earlierFactsDo`, the facts are not waited for.
    */
   async check(address: Address, earlierFactsDo: boolean): Promise<void> {
     const client = this.#connect(address);
     await this.#askHealth(client);
-    if (client !== this.#client || !this.#facts.isDue(client)) return;
-    const asked = this.#askFacts(client);
-    if (earlierFactsDo) asked.catch((error: Error) => this.#factsMissing(client, error));
-    else await asked;
+    if (client === this.#client && this.#facts.isDue(client)) {
+      const asked = this.#askFacts(client);
+      if (earlierFactsDo) asked.catch((error: Error) => this.#factsMissing(client, error));
+      else await asked;
+    }
+    const refusal = this.facts && this.#options.refusal(this.facts);
+    if (refusal !== undefined) throw new Error(refusal);
   }
 
   /** Close the connection; the next check makes another. */

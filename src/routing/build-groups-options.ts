@@ -1,4 +1,5 @@
 import type { Cancel, Clock } from "../base/clock.ts";
+import type { GatewayError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { Policy } from "../identity/policy.ts";
 import type { KeySource } from "./affinity-key.ts";
@@ -13,14 +14,16 @@ export interface GroupFleet {
   reportFailure(replicaId: string, reason: string): void;
   /** Which replica knows a build, whoever placed it. */
   locateBuild(buildRef: string): Promise<string | undefined>;
+  /** Replicas that have content of this digest, as far as it is known, and that can be asked. */
+  contentOwners(digest: string): readonly string[];
+  /** Which replica has content of this digest: all are asked. `undefined`: none; where it cannot be told, why. */
+  locateContent(digest: string): Promise<string | GatewayError | undefined>;
 }
 
 /** Who remembers where caches are warm. */
 export interface Warmth {
   /** A build with this key has succeeded on a replica. */
   built(key: string, replicaId: string): void;
-  /** Caches of a replica's have been thrown away. */
-  pruned(replicaId: string): void;
 }
 
 /** When a build's user is shown that it waits, and where it runs. */

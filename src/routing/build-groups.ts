@@ -7,6 +7,8 @@ import { BuildKeys } from "./build-keys.ts";
 import { refToken, sessionToken, solveTokens } from "./build-tokens.ts";
 import type { TokenedCall } from "./calls-by-token.ts";
 import { Clients } from "./client-builds.ts";
+import { ContentCalls } from "./content-calls.ts";
+import type { GroupCensus } from "./group-census.ts";
 import { GroupLoad } from "./group-load.ts";
 import { GroupMemory } from "./group-memory.ts";
 import { Holding } from "./holding.ts";
@@ -14,24 +16,12 @@ import { describeReason } from "./placement-reason.ts";
 import { reachReplica } from "./reach-replica.ts";
 import type { RoutedCall, RoutedClient } from "./routed-call.ts";
 import type { Router } from "./router.ts";
-import { PRUNE } from "./rpc-table.ts";
 import { fairTurn, RunningBuilds } from "./running-build.ts";
 import { UnclaimedCalls } from "./unclaimed-calls.ts";
 import { WaitingCalls } from "./waiting-calls.ts";
 
 /** How long a Solve waits for its Session where only that may say what its cache is known by. */
 const SESSION_WAIT_MS = 500;
-
-/** What is held now, for tests and for whoever watches the gateway. */
-export interface GroupCensus {
-  readonly clients: number;
-  /** Calls that belong to a group. */
-  readonly calls: number;
-  /** Calls that wait for their Solve. */
-  readonly waiting: number;
-  /** Refs and sessions that are remembered. */
-  readonly tokens: number;
-}
 
 /**
  * Keeps what belongs to one build on one replica.
@@ -49,6 +39,7 @@ export class BuildGroups implements Router {
   readonly #waiting: WaitingCalls;
   readonly #memory = new GroupMemory();
   readonly #unclaimed: UnclaimedCalls;
+  readonly #content: ContentCalls;
   readonly #keys: BuildKeys;
   /** Groups that are not placed yet, since their Sessions may say what their caches are known by. */
   readonly #awaitingSession = new Map<BuildGroup, Cancel>();
@@ -62,6 +53,13 @@ export class BuildGroups implements Router {
       fleet: options.fleet,
       log: options.log,
       sendTo: (call, buildRef, id) => this.#join(this.#groupAt(id), [{ call, token: refToken(buildRef) }]),
+      sendAnywhere: (call) => this.openOther(call),
+    });
+    this.#content = new ContentCalls({
+      fleet: options.fleet,
+      log: options.log,
+      bindingOf: ({ client }) => this.#clients.of(client).liveBinding,
+      sendTo: (call, id) => this.#join(this.#groupAt(id), [{ call, token: "" }]),
       sendAnywhere: (call) => this.openOther(call),
     });
     this.#keys = new BuildKeys(options.keySources);
@@ -108,6 +106,11 @@ export class BuildGroups implements Router {
   #seek(call: RoutedCall, buildRef: string): void {
     if (buildRef === "") this.openOther(call);
     else this.#unclaimed.seek(call, buildRef, this.#clients.of(call.client).isSolving);
+  }
+
+  /** A call for content, whose body has been read. */
+  openContent(call: RoutedCall, digest: string): void {
+    this.#content.open(call, digest);
   }
 
   /** Any other call: to the client's replica, to one it has talked to, else to any that can be reached. */
@@ -251,7 +254,7 @@ export class BuildGroups implements Router {
   /** A call has ended, however. */
   closed(call: RoutedCall): void {
     this.#waiting.remove(call);
-    if (call.path === PRUNE && call.outcome === "succeeded") this.#options.warmth.pruned(call.replicaId);
+    this.#content.closed(call);
     const group = this.#groups.get(call);
     if (!group) return;
     this.#groups.delete(call);
@@ -270,7 +273,7 @@ export class BuildGroups implements Router {
     return {
       clients: this.#clients.size,
       calls: this.#groups.size,
-      waiting: this.#waiting.size,
+      waiting: this.#waiting.size + this.#content.size,
       tokens: this.#memory.size,
     };
   }

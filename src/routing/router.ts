@@ -12,6 +12,8 @@ export interface Router {
   openBridge(call: RoutedCall, buildRef: string): void;
   /** Progress of a build. */
   openStatus(call: RoutedCall, buildRef: string): void;
+  /** A call for content, whose body has been read. */
+  openContent(call: RoutedCall, digest: string): void;
   /** Any other call. */
   openOther(call: RoutedCall): void;
   /** The headers of a Solve have come; its body is being read. */

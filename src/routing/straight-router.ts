@@ -15,6 +15,8 @@ export class StraightRouter implements Router {
 
   openStatus(): void {}
 
+  openContent(): void {}
+
   openOther(): void {}
 
   solveArriving(): void {}

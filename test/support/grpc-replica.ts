@@ -12,6 +12,7 @@ import type { Address } from "../../src/base/address.ts";
 import {
   type BuildHistoryEvent,
   bridgeRpcs,
+  contentRpcs,
   controlRpcs,
   healthRpcs,
   type ServingStatus,
@@ -20,6 +21,8 @@ import {
 /** How a {@link GrpcReplica} behaves. May be changed while it runs. */
 export interface GrpcReplicaBehaviour {
   workerId: string;
+  /** What it builds for, its own first. */
+  platforms: readonly string[];
   /** `undefined`: it serves no health service, as dockerd does not. */
   health: ServingStatus | undefined;
   /** It takes calls and never answers them. */
@@ -48,6 +51,19 @@ const BUILD_ID_HEADER = "buildkit-controlapi-buildid";
 
 type Handler = (call: never, callback: never) => void;
 
+/** Answers a call, or throws what {@link refusal} makes. */
+export type UnaryAnswer = (request: Readonly<Record<string, unknown>>) => object;
+
+/** Answers a call by a stream, which it ends. */
+export type StreamAnswer = (call: ServerWritableStream<Readonly<Record<string, unknown>>, object>) => void;
+
+/** A status that a replica ends a call with, with details as BuildKit attaches them. */
+export function refusal(code: status, details: string, attached?: Buffer): Error {
+  const metadata = new Metadata();
+  if (attached) metadata.set("grpc-status-details-bin", attached);
+  return Object.assign(new Error(details), { code, details, metadata });
+}
+
 /**
  * The control side of a BuildKit daemon, on grpc-js: what the gateway asks a
  * replica. It runs no builds; a Solve waits for its frontend's Return, as the
@@ -63,6 +79,10 @@ export class GrpcReplica {
   listings = 0;
   /** Solves that have not ended. */
   openSolves = 0;
+  /** How it answers disk usage, changes of its history and questions about content, by path. Without one: never. */
+  readonly unary = new Map<string, UnaryAnswer>();
+  /** As `unary`, for Prune and for content that is listed or read. */
+  readonly streams = new Map<string, StreamAnswer>();
   readonly #server = new Server();
   #port = 0;
   readonly #followers = new Set<HistoryCall>();
@@ -72,6 +92,7 @@ export class GrpcReplica {
   private constructor(behaviour: Partial<GrpcReplicaBehaviour>) {
     this.behaviour = {
       workerId: "worker-1",
+      platforms: ["linux/amd64", "linux/arm/v7"],
       health: "SERVING",
       isSilent: false,
       history: [],
@@ -88,18 +109,21 @@ export class GrpcReplica {
         record: [
           {
             ID: filter.length > 0 ? `filtered by ${filter.join()}` : this.behaviour.workerId,
-            platforms: [
-              { OS: "linux", Architecture: "amd64" },
-              { OS: "linux", Architecture: "arm", Variant: "v7" },
-            ],
+            Labels: {
+              "org.mobyproject.buildkit.worker.executor": "oci",
+              "org.mobyproject.buildkit.worker.hostname": "pod",
+            },
+            platforms: this.behaviour.platforms.map((name) => {
+              const [OS = "", Architecture = "", Variant = ""] = name.split("/");
+              return { OS, Architecture, Variant };
+            }),
           },
         ],
       })),
       ListenBuildHistory: (call: HistoryCall) => {
-        const { EarlyExit, Ref } = call.request;
-        if (!EarlyExit) this.#follow(call);
-        else if (Ref) this.#findBuild(call);
-        else this.#list(call);
+        if (!call.request.EarlyExit) this.#follow(call);
+        else if (call.request.ActiveOnly) this.#listRunning(call);
+        else this.#listAll(call);
       },
       Solve: (call: ServerUnaryCall<{ Ref: string }, object>, callback: sendUnaryData<object>) =>
         this.#solve(call, callback),
@@ -114,6 +138,13 @@ export class GrpcReplica {
         else callback({ code: status.UNIMPLEMENTED, details: "unknown service grpc.health.v1.Health" });
       },
     };
+    const { DiskUsage, Prune, UpdateBuildHistory } = controlRpcs;
+    for (const rpc of [DiskUsage, UpdateBuildHistory, contentRpcs.Info]) {
+      this.#server.addService({ [rpc.path]: rpc } as never, { [rpc.path]: this.#answeredByTest(rpc.path) } as never);
+    }
+    for (const rpc of [Prune, contentRpcs.List, contentRpcs.Read]) {
+      this.#server.addService({ [rpc.path]: rpc } as never, { [rpc.path]: this.#streamedByTest(rpc.path) } as never);
+    }
     this.#server.addService(
       { Info, ListWorkers, Solve, ListenBuildHistory, Ping, Return, Check: healthRpcs.Check } as never,
       handlers as never,
@@ -187,14 +218,45 @@ export class GrpcReplica {
     callback(null, {});
   }
 
-  #findBuild(call: HistoryCall): void {
+  #answeredByTest(path: string): Handler {
+    return (call: ServerUnaryCall<Readonly<Record<string, unknown>>, object>, callback: sendUnaryData<object>) => {
+      this.calls.push(path);
+      const answer = this.unary.get(path);
+      if (!answer || this.behaviour.isSilent) return;
+      try {
+        callback(null, answer(call.request));
+      } catch (error) {
+        callback(error as Error);
+      }
+    };
+  }
+
+  #streamedByTest(path: string): Handler {
+    return (call: ServerWritableStream<Readonly<Record<string, unknown>>, object>) => {
+      this.calls.push(path);
+      if (!this.behaviour.isSilent) this.streams.get(path)?.(call);
+    };
+  }
+
+  /** As a daemon does: running builds, then completed ones. */
+  #listAll(call: HistoryCall): void {
+    const { history, historyFailure, isSilent } = this.behaviour;
     this.calls.push(controlRpcs.ListenBuildHistory.path);
-    if (this.behaviour.isSilent) return;
-    for (const event of this.behaviour.history) if (event.record?.Ref === call.request.Ref) call.write(event);
+    if (isSilent) return;
+    if (historyFailure !== undefined) {
+      call.emit("error", { code: historyFailure, details: "no history" });
+      return;
+    }
+    // Either may be the end of a real daemon, or of a record that is to be deleted.
+    const { Ref, Limit } = call.request;
+    if (Ref !== "" || Limit !== 0) throw new Error(`asked for ${Ref} with limit ${Limit}`);
+    const completed = history.filter(({ type }) => type === "COMPLETE");
+    for (const event of history.filter(({ type }) => type === "STARTED")) call.write(event);
+    for (const event of completed) call.write(event);
     call.end();
   }
 
-  #list(call: HistoryCall): void {
+  #listRunning(call: HistoryCall): void {
     const { history, historyFailure, isSilent, isListingSilent } = this.behaviour;
     this.listings++;
     if (isSilent || isListingSilent) return;

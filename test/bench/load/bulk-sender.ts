@@ -17,15 +17,25 @@ export class BulkSender {
   #phase = 0;
   #state: "sending" | "finishing" | "finished" = "sending";
   readonly #onFinished: () => void;
+  readonly #limitBytes: number;
   /** DATA bytes sent. */
   sentBytes = 0;
 
-  /** `onFinished` is called once the last whole message is on its way; ending the stream is the caller's. */
-  constructor(connection: BenchConnection<BenchStream>, stream: BenchStream, onFinished: () => void) {
+  /**
+   * `onFinished` is called once the last whole message is on its way, which is by itself after `limitBytes`; ending the
+   * stream is the caller's.
+   */
+  constructor(
+    connection: BenchConnection<BenchStream>,
+    stream: BenchStream,
+    onFinished: () => void,
+    limitBytes = Number.POSITIVE_INFINITY,
+  ) {
     this.#connection = connection;
     this.#stream = stream;
     this.#frames = bulkFrames(stream.id, BATCH_FRAMES);
     this.#onFinished = onFinished;
+    this.#limitBytes = limitBytes;
     connection.socket.on("drain", this.#onDrain);
   }
 
@@ -47,6 +57,7 @@ export class BulkSender {
   pump(): void {
     const { socket } = this.#connection;
     while (this.#state !== "finished") {
+      if (this.sentBytes >= this.#limitBytes) this.#state = "finishing";
       if (this.#state === "finishing" && this.#phase === 0) {
         this.abandon();
         this.#onFinished();

@@ -8,6 +8,8 @@ import { RequestPaths } from "./request-paths.ts";
 import {
   BENCH_PATH,
   BYTES_TRAILER,
+  CONTENT_BYTES,
+  CONTENT_READ_PATH,
   OK_TRAILERS_BLOCK,
   RESPONSE_BLOCK,
   trailersBlock,
@@ -103,6 +105,9 @@ export class ReplicaConnection extends BenchConnection<ReplicaStream> {
       case BENCH_PATH.down:
         stream.sender?.finish();
         return;
+      case CONTENT_READ_PATH:
+        this.#startDown(stream, CONTENT_BYTES);
+        return;
       default:
         this.append(replicaAnswer(stream.path, stream.id));
         this.streams.delete(stream.id);
@@ -122,9 +127,9 @@ export class ReplicaConnection extends BenchConnection<ReplicaStream> {
     this.streams.delete(stream.id);
   }
 
-  #startDown(stream: ReplicaStream): void {
+  #startDown(stream: ReplicaStream, limitBytes?: number): void {
     this.append(headersFrame(stream.id, RESPONSE_BLOCK));
-    const sender = new BulkSender(this, stream, () => this.#endBulk(stream, sender.sentBytes));
+    const sender = new BulkSender(this, stream, () => this.#endBulk(stream, sender.sentBytes), limitBytes);
     stream.sender = sender;
     sender.pump();
   }

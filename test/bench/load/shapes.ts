@@ -11,6 +11,10 @@ export const BENCH_PATH = {
   echo: "/bench.v1.Bench/Echo",
 } as const;
 
+/** Reads content, as `buildx history export` does; the bench's replica has one, of {@link CONTENT_BYTES}, whatever the digest. */
+export const CONTENT_READ_PATH = "/containerd.services.content.v1.Content/Read";
+export const CONTENT_BYTES = 100_000_000;
+
 /** The trailer in which the replica says how many DATA bytes of a bulk stream it has received or sent. */
 export const BYTES_TRAILER = "bench-bytes";
 

@@ -19,18 +19,33 @@ interface Tally {
   readonly latency: LatencyHistogram;
 }
 
-const MESSAGE = grpcMessage(Buffer.alloc(UNARY_MESSAGE_BYTES - 5, 0x71));
+/** What is called in a loop. */
+export interface UnaryMethod {
+  readonly path: string;
+  /** With its prefix. */
+  readonly request: Buffer;
+  /** With its prefix; absent: whatever the answer is, it will do. */
+  readonly answerBytes?: number;
+}
+
+const ECHO: UnaryMethod = {
+  path: BENCH_PATH.echo,
+  request: grpcMessage(Buffer.alloc(UNARY_MESSAGE_BYTES - 5, 0x71)),
+  answerBytes: UNARY_MESSAGE_BYTES,
+};
 
 /** Keeps `concurrency` calls open: each that ends starts the next. */
 class UnaryConnection extends GeneratorConnection<Call> {
   readonly #concurrency: number;
   readonly #tally: Tally;
+  readonly #method: UnaryMethod;
   #request: { readonly block: Buffer; readonly frames: Buffer } | undefined;
   #isStopping = false;
   #turnStartedMs = 0;
 
-  constructor(socket: Socket, target: LoadTarget, concurrency: number, tally: Tally) {
-    super(socket, BENCH_PATH.echo, target);
+  constructor(socket: Socket, target: LoadTarget, concurrency: number, tally: Tally, method: UnaryMethod) {
+    super(socket, method.path, target);
+    this.#method = method;
     this.#concurrency = concurrency;
     this.#tally = tally;
   }
@@ -58,8 +73,9 @@ class UnaryConnection extends GeneratorConnection<Call> {
   protected override onHeaders(streamId: number, isEndStream: boolean): void {
     if (!isEndStream) return;
     const call = this.streams.get(streamId);
-    if (call?.receivedBytes !== UNARY_MESSAGE_BYTES) {
-      this.fail(`a call ended with ${call?.receivedBytes} bytes`);
+    const received = call?.receivedBytes ?? 0;
+    if (!call || received === 0 || received !== (this.#method.answerBytes ?? received)) {
+      this.fail(`a call ended with ${received} bytes`);
       return;
     }
     this.streams.delete(streamId);
@@ -76,19 +92,23 @@ class UnaryConnection extends GeneratorConnection<Call> {
 
   #fill(): void {
     const limit = Math.min(this.#concurrency, this.peerMaxStreams);
-    while (!this.#isStopping && this.streams.size < limit && this.sendWindowBytes >= UNARY_MESSAGE_BYTES) this.#call();
+    while (!this.#isStopping && this.streams.size < limit && this.sendWindowBytes >= this.#method.request.length)
+      this.#call();
   }
 
   #call(): void {
     const id = this.newStreamId();
     const block = this.requestBlock();
     if (this.#request?.block !== block) {
-      this.#request = { block, frames: Buffer.concat([headersFrame(0, block), dataFrame(0, MESSAGE, true)]) };
+      this.#request = {
+        block,
+        frames: Buffer.concat([headersFrame(0, block), dataFrame(0, this.#method.request, true)]),
+      };
     }
     const at = this.append(this.#request.frames);
     this.setStreamId(at, id);
-    this.setStreamId(at + this.#request.frames.length - MESSAGE.length - 9, id);
-    this.sendWindowBytes -= UNARY_MESSAGE_BYTES;
+    this.setStreamId(at + this.#request.frames.length - this.#method.request.length - 9, id);
+    this.sendWindowBytes -= this.#method.request.length;
     this.streams.set(id, {
       id,
       sendWindowBytes: 0,
@@ -100,12 +120,17 @@ class UnaryConnection extends GeneratorConnection<Call> {
 }
 
 /** Start a closed loop of calls on `connections` connections with `concurrency` open calls each. */
-export async function startUnaryLoad(target: LoadTarget, connections: number, concurrency: number): Promise<Load> {
+export async function startUnaryLoad(
+  target: LoadTarget,
+  connections: number,
+  concurrency: number,
+  method: UnaryMethod = ECHO,
+): Promise<Load> {
   const tally: Tally = { calls: 0, latency: new LatencyHistogram() };
   const started: UnaryConnection[] = [];
   for (let index = 0; index < connections; index++) {
     const socket = await connectFast(target.port, target.isTls, (bytes, count) => connection.receive(bytes, count));
-    const connection = new UnaryConnection(socket, target, concurrency, tally);
+    const connection = new UnaryConnection(socket, target, concurrency, tally, method);
     started.push(connection);
   }
   return {

@@ -11,6 +11,7 @@ import { makeGitCheckout } from "../stories/git-checkout.ts";
 /** A build, and where it ran. */
 export interface LocatedBuild {
   readonly result: CommandResult;
+  readonly buildRef: string;
   /** Who has it in its history. */
   readonly replica: LabReplica;
 }
@@ -38,7 +39,7 @@ export async function buildAndLocate(
   const metadata: { "buildx.build.ref": string } = JSON.parse(await readFile(metadataFile, "utf8"));
   const buildRef = metadata["buildx.build.ref"].split("/").at(-1)!;
   for (const replica of replicas) {
-    if ((await replica.control.buildRefs()).includes(buildRef)) return { result, replica };
+    if ((await replica.control.buildRefs()).includes(buildRef)) return { result, buildRef, replica };
   }
   throw new Error(`no replica has build ${buildRef} in its history`);
 }

@@ -8,7 +8,7 @@ import { MOUNT_STORIES } from "./mounts.ts";
 import { LOCAL_CACHE_STORY, NAMED_CONTEXT_STORY, STDIN_STORY } from "./other-inputs.ts";
 import { OUTPUT_STORIES } from "./outputs.ts";
 import { PARALLEL_STORY } from "./parallel.ts";
-import { PROVENANCE_STORY } from "./provenance.ts";
+import { METADATA_STORY, PROVENANCE_STORY } from "./provenance.ts";
 import type { Story } from "./story.ts";
 
 /**
@@ -33,6 +33,7 @@ export const ALL_STORIES: readonly Story[] = [
   CHECK_STORY,
   OUTLINE_STORY,
   PROVENANCE_STORY,
+  METADATA_STORY,
 ];
 
 /** The few that show a connection at work, for targets that differ only in how they are reached, as by TLS. */

@@ -145,14 +145,11 @@ describe("a history that is followed", () => {
   /** What a follower of the replica's history hears, and the way to stop. */
   function follow(client: ReplicaClient, activeOnly = false) {
     const heard: string[] = [];
-    const cancel = client.followHistory(
-      { activeOnly, maxCompleted: 7 },
-      {
-        onOpen: () => heard.push("open"),
-        onEvent: ({ t, buildRef }) => heard.push(`${t} ${buildRef}`),
-        onEnd: (error) => heard.push(error ? `error ${error.code}` : "end"),
-      },
-    );
+    const cancel = client.followHistory(activeOnly, {
+      onOpen: () => heard.push("open"),
+      onEvent: ({ t, buildRef }) => heard.push(`${t} ${buildRef}`),
+      onEnd: (error) => heard.push(error ? `error ${error.code}` : "end"),
+    });
     return { heard, cancel };
   }
 
@@ -160,7 +157,7 @@ describe("a history that is followed", () => {
     const replica = await startReplica({ history: [done, running] });
     const { heard } = follow(clientOf(replica.address));
     await expect.poll(() => heard).toEqual(["open", "started runs", "complete done"]);
-    expect(replica.historyRequests).toMatchObject([{ ActiveOnly: false, Limit: 7, Ref: "", EarlyExit: false }]);
+    expect(replica.historyRequests).toMatchObject([{ ActiveOnly: false, Limit: 0, Ref: "", EarlyExit: false }]);
     replica.tell({ type: "COMPLETE", record: { Ref: "runs" } }, { type: "DELETED", record: { Ref: "done" } });
     await expect.poll(() => heard.slice(3)).toEqual(["complete runs", "deleted done"]);
     replica.endHistory();

@@ -25,6 +25,7 @@ describe("an event of a build's history", () => {
         ],
         CreatedAt: { seconds: 1_000, nanos: 5_999_999 },
         CompletedAt: { seconds: 1_060, nanos: 0 },
+        Generation: 3,
       },
     });
     expect(readHistoryEvent(bytes)).toEqual({
@@ -32,6 +33,7 @@ describe("an event of a build's history", () => {
       buildRef: "build-1",
       createdAtMs: 1_000_005,
       completedAtMs: 1_060_000,
+      generation: 3,
       isSuccess: true,
       attrs: new Map([
         ["vcs:source", "git@github.com:acme/app.git"],

@@ -57,6 +57,11 @@ describe("defaults", () => {
       },
       metrics: { repositories: 0 },
       policy: {},
+      control: {
+        timeout: 5_000,
+        slowTimeout: 120_000,
+        incomplete: { diskUsage: "error", prune: "error", history: "error" },
+      },
       affinity: {
         keys: ["repository", "image", "identity", "sharedkey"],
         patience: 5_000,

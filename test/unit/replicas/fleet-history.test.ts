@@ -165,7 +165,7 @@ describe("a history", () => {
 
   test("with a record that is too large for a message is asked for what runs alone", async () => {
     const { replica, lab } = await followed();
-    expect(replica.historyRequests).toMatchObject([{ ActiveOnly: false, Limit: 1_000 }]);
+    expect(replica.historyRequests).toMatchObject([{ ActiveOnly: false, Limit: 0 }]);
     replica.endHistory(status.RESOURCE_EXHAUSTED);
     await expect.poll(() => lab.clock.delaysMs[0], SOON).toBe(500);
     await reopened(replica, lab);
@@ -205,6 +205,7 @@ describe("ends of builds", () => {
         FrontendAttrs: { "vcs:source": "https://github.com/acme/app" },
         Exporters: [{ Type: "image", Attrs: { name: "acme/app" } }],
         CompletedAt: { seconds: 40, nanos: 0 },
+        logs: { digest: "sha256:1" },
       },
     });
     await expect.poll(() => ended.length, SOON).toBe(1);
@@ -216,6 +217,7 @@ describe("ends of builds", () => {
         imageNames: ["acme/app"],
         isSuccess: true,
         ageMs: 60_000,
+        digests: ["sha256:1"],
       },
     ]);
     replica.tell({ type: "DELETED", record: { Ref: "before" } });

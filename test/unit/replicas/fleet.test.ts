@@ -310,20 +310,6 @@ describe("the fleet as a whole", () => {
     expect(lab.fleet.representative().workerId).toBe("of b");
   });
 
-  test("finds the replica that knows a build, and does not wait for those that do not answer", async () => {
-    const [a, b, c] = [
-      await startReplica(),
-      await startReplica({ history: [{ type: "COMPLETE", record: { Ref: "build-1" } }] }),
-      await startReplica(),
-    ];
-    const lab = startFleet([endpoint("a", a), endpoint("b", b), endpoint("c", c)]);
-    await Promise.all(["a", "b", "c"].map((id) => lab.reaches(id, "ready")));
-    expect(await lab.fleet.locateBuild("build-2", 30_000)).toBeUndefined();
-    a.behaviour.isSilent = true;
-    expect(await lab.fleet.locateBuild("build-1", 30_000)).toBe("b");
-    expect(await lab.fleet.locateBuild("build-2", 50)).toBeUndefined();
-  });
-
   test("leaves no timer and no replica when it is stopped", async () => {
     const lab = startFleet([endpoint("a", await startReplica()), endpoint("b", await refusingReplica())]);
     await Promise.all([lab.fleet.ready(), lab.reaches("b", "ejected")]);

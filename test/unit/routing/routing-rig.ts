@@ -191,7 +191,11 @@ export class RoutingRig {
   readonly load = new Map<string, number>();
   /** Builds counted of each fair key. */
   readonly running = new Map<string, number>();
-  /** `github.com/acme/app @ a`: a build that warmed a. `- a`: its caches were pruned. */
+  /** Who is known to have content, by its digest. */
+  readonly contentOwners = new Map<string, readonly string[]>();
+  /** What asking all replicas for content comes to, by its digest. */
+  readonly contentFound = new Map<string, string | GatewayError>();
+  /** `github.com/acme/app @ a`: a build that warmed a. */
   readonly warmth: string[] = [];
   /** What every build is refused with. */
   refusal: GatewayError | undefined;
@@ -201,7 +205,7 @@ export class RoutingRig {
   readonly reported: string[] = [];
   /** Builds that have ended, in order. */
   readonly ended: BuildEnd[] = [];
-  /** Builds that replicas were asked for. */
+  /** Builds and content that replicas were asked for. */
   readonly located: string[] = [];
   /** Which replica has a build of nobody's here. */
   readonly owners = new Map<string, string>();
@@ -229,13 +233,17 @@ export class RoutingRig {
         this.located.push(buildRef);
         return this.owners.get(buildRef);
       },
+      contentOwners: (digest) => this.contentOwners.get(digest) ?? [],
+      locateContent: (digest) => {
+        this.located.push(digest);
+        return Promise.resolve(this.contentFound.get(digest));
+      },
     };
     this.groups = new BuildGroups({
       placer: wrapPlacer(this.#placer),
       fleet,
       warmth: {
         built: (key, replicaId) => void this.warmth.push(`${key} @ ${replicaId}`),
-        pruned: (replicaId) => void this.warmth.push(`- ${replicaId}`),
       },
       pong: () => this.pong,
       clock: this.clock,
@@ -289,6 +297,13 @@ export class RoutingRig {
   other(client: ScriptedClient, name = "other", path?: string): ScriptedCall {
     const call = this.call(name, "other", client, path);
     this.groups.openOther(call);
+    return call;
+  }
+
+  /** A call for content whose body comes with its headers. */
+  content(client: ScriptedClient, digest: string, name = `content ${digest}`): ScriptedCall {
+    const call = this.call(name, "content", client);
+    this.groups.openContent(call, digest);
     return call;
   }
 

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Caller } from "../../../src/identity/caller.ts";
 import { Policy } from "../../../src/identity/policy.ts";
-import { PRUNE } from "../../../src/routing/rpc-table.ts";
 import { fairTurn } from "../../../src/routing/running-build.ts";
 import { gatedRig, probe, QUEUE_FULL, RoutingRig, ScriptedClient, settled, solve } from "./routing-rig.ts";
 
@@ -38,19 +37,6 @@ describe("a replica is warm", () => {
     call.succeed();
     expect(load).toEqual([1, 1]);
     expect([rig.load.get("a"), rig.running.get(KEY)]).toEqual([0, 0]);
-  });
-
-  test("no more when its caches have been thrown away", async () => {
-    const rig = new RoutingRig(["a"]);
-    const client = new ScriptedClient();
-    for (const _ of ["first", "on the same connection"]) {
-      const prune = rig.other(client, "prune", PRUNE);
-      await settled();
-      prune.succeed();
-    }
-    rig.other(client, "prune", PRUNE).end();
-    rig.other(client, "du").succeed();
-    expect(rig.warmth).toEqual(["- a", "- a"]);
   });
 });
 

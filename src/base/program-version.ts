@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { PROGRAM_FOLDER } from "../base/program-folder.ts";
+import { PROGRAM_FOLDER } from "./program-folder.ts";
 
 /** The version in the program's package.json. */
 export function programVersion(): string {
