@@ -30,6 +30,8 @@ export function requestFault(fields: readonly HeaderField[]): string | undefined
   if (method === "CONNECT") return undefined;
   if (scheme === "") return "no :scheme";
   if (path === "") return "no :path";
+  // `*` is for OPTIONS alone. grpc-go before 1.79.3 adds what is missing (CVE-2026-33186), past every rule that names the path.
+  if (path[0] !== "/" && path !== "*") return ":path without its slash";
   return undefined;
 }
 
