@@ -1,11 +1,11 @@
-import { RPC_NAMES } from "../buildkit/rpc-name.ts";
+import { KNOWN_RPCS } from "../buildkit/rpc-name.ts";
 import { type KnownFlag, readArguments } from "../config/arguments.ts";
 import { readBoundedFile } from "../config/bounded-file.ts";
 import { CONFIG_FLAG, CONFIG_VARIABLE } from "../config/flags.ts";
 import { loadConfig } from "../config/load.ts";
 import { policyOf } from "../configured-policy.ts";
 import type { Caller } from "../identity/caller.ts";
-import { allowsRpc, type PolicyRule } from "../identity/policy.ts";
+import { allowsRpc, type PolicyRule, type RuledRpc } from "../identity/policy.ts";
 import { type Command, type CommandContext, ExitStatus, type ExitStatusValue, PROGRAM } from "./command.ts";
 import { describeProblems } from "./describe-problems.ts";
 import { helpRows } from "./help.ts";
@@ -85,16 +85,29 @@ interface PolicyAnswer {
 }
 
 function describeRule(rule: PolicyRule | undefined): PolicyAnswer {
-  const isAllowed = (name: string) => rule === undefined || allowsRpc(rule, name);
+  const { allowed, refused } = sortRpcs((rpc) => rule === undefined || allowsRpc(rule, rpc));
   return {
     rule: rule?.name ?? null,
-    allowed: RPC_NAMES.filter(isAllowed),
-    refused: RPC_NAMES.filter((name) => !isAllowed(name)),
+    allowed,
+    refused,
     entitlements: rule?.entitlements ?? null,
     maxBuilds: rule?.maxBuilds || null,
     pools: rule?.pools ?? null,
     pool: rule?.pool ?? null,
   };
+}
+
+/** RPCs by whether they are allowed: by name where all that it stands for is alike, else by path. */
+function sortRpcs(isAllowed: (rpc: RuledRpc) => boolean): { allowed: string[]; refused: string[] } {
+  const allowed: string[] = [];
+  const refused: string[] = [];
+  for (const [name, paths] of KNOWN_RPCS) {
+    const yes = paths.filter((path) => isAllowed({ name, path }));
+    const no = paths.filter((path) => !yes.includes(path));
+    allowed.push(...(no.length === 0 ? [name] : yes));
+    refused.push(...(yes.length === 0 ? [name] : no));
+  }
+  return { allowed, refused };
 }
 
 function formatAnswer({ rule, allowed, refused, entitlements, maxBuilds, pools, pool }: PolicyAnswer): string {

@@ -30,7 +30,7 @@ export class PolicyGate {
   /** Why a call is refused, by the name of what it asks for. */
   refusalByName(call: GatedCall, name: string): GatewayError | undefined {
     const rule = this.#policy.ruleFor(call.caller);
-    return !rule || allowsRpc(rule, name) ? undefined : this.#refuse(call, rule, name);
+    return !rule || allowsRpc(rule, { name, path: call.path }) ? undefined : this.#refuse(call, rule, name);
   }
 
   /** Whether it has to be read before it may pass: what it asks for says more than its path. */

@@ -42,14 +42,23 @@ export class Policy {
   }
 }
 
+/** An RPC as a rule may speak of it. */
+export interface RuledRpc {
+  /** As in `Prune`, or with what it asks for as in `UpdateBuildHistory.Delete`. */
+  readonly name: string;
+  /** As in `/moby.buildkit.v1.Control/Prune`. */
+  readonly path: string;
+}
+
 /**
- * Whether a rule lets an RPC be called; `name` as in `Prune`, or with what it
- * asks for as in `UpdateBuildHistory.Delete`. Where only a part of what an RPC
- * may ask for is allowed, the RPC as such is.
+ * Whether a rule lets an RPC be called. Where only a part of what an RPC may
+ * ask for is allowed, the RPC as such is.
  */
-export function allowsRpc({ allow, refuse }: PolicyRule, name: string): boolean {
+export function allowsRpc({ allow, refuse }: PolicyRule, { name, path }: RuledRpc): boolean {
   const isNamed = (patterns: readonly string[]) =>
-    patterns.some((pattern) => matchesPattern(name, pattern) || name.startsWith(`${pattern}.`));
+    patterns.some(
+      (pattern) => matchesPattern(name, pattern) || matchesPattern(path, pattern) || name.startsWith(`${pattern}.`),
+    );
   const isInPart = allow?.some((pattern) => pattern.startsWith(`${name}.`)) === true;
   return (allow === undefined || isNamed(allow) || isInPart) && !isNamed(refuse);
 }

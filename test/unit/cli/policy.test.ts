@@ -91,3 +91,11 @@ test("what is wrong is said, with exit status 2", async () => {
   expect(err).toContain("policy.a.refuse[0]");
   expect((await runProgram(["policy"])).err).toContain("write buildkit-gateway policy check");
 });
+
+test("and of a service's methods that are not alike by their paths", async () => {
+  const config = configFile("replicas: [tcp://a:1]\npolicy:\n  all:\n    refuse: [/grpc.health.v1.Health/Watch]\n");
+  const { out } = await runProgram(["policy", "check", "--json", "--config", config]);
+  const { allowed, refused } = JSON.parse(out);
+  expect(allowed).toEqual(expect.arrayContaining(["/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/List"]));
+  expect(refused).toEqual(["/grpc.health.v1.Health/Watch"]);
+});

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { rpcName } from "../../../src/buildkit/rpc-name.ts";
 import { allowsRpc, looksInto, Policy, type PolicyRule, refusedEntitlement } from "../../../src/identity/policy.ts";
 
 const ANYBODY = { certificates: [], namespaces: [], workloads: [], repositories: [], workflows: [] };
@@ -76,7 +77,20 @@ describe("an RPC is allowed", () => {
     ["/other.Service/Method", { allow: ["Solve"] }, false],
     ["/other.Service/Method", { refuse: ["/other.Service/*"] }, false],
   ])("%s by %j: %s", (name, parts, isAllowed) => {
-    expect(allowsRpc(rule(parts), name)).toBe(isAllowed);
+    const [method] = name.split(".");
+    const path = name.startsWith("/") ? name : `/moby.buildkit.v1.Control/${method}`;
+    expect(allowsRpc(rule(parts), { name, path })).toBe(isAllowed);
+  });
+
+  test.each([
+    ["/moby.buildkit.v1.Control/Prune", { refuse: ["/moby.buildkit.v1.Control/Prune"] }, false],
+    ["/moby.buildkit.v1.Control/Prune", { refuse: ["/moby.buildkit.v1.Control/*"] }, false],
+    ["/moby.buildkit.v1.Control/Prune", { allow: ["/moby.buildkit.v1.Control/Pru*"] }, true],
+    ["/moby.buildkit.v1.frontend.LLBBridge/Solve", { refuse: ["/*/Solve"] }, false],
+    ["/moby.buildkit.v1.frontend.LLBBridge/Ping", { refuse: ["/*/Solve"] }, true],
+    ["/moby.buildkit.v1.frontend.LLBBridge/Ping", { allow: ["LLBBridge"] }, true],
+  ])("%s also by its path, by %j: %s", (path, parts, isAllowed) => {
+    expect(allowsRpc(rule(parts), { name: rpcName(path), path })).toBe(isAllowed);
   });
 
   test("after a look into it only where a rule speaks of its parts", () => {
