@@ -4,9 +4,10 @@ import { drainCommand } from "./drain.ts";
 import { explainCommand } from "./explain.ts";
 import { programHelp } from "./help.ts";
 import { serveCommand } from "./serve.ts";
+import { trustCommand } from "./trust.ts";
 import { programVersion } from "./version.ts";
 
-const COMMANDS = [serveCommand, drainCommand, explainCommand];
+const COMMANDS = [serveCommand, drainCommand, explainCommand, trustCommand];
 
 /** Run the program with the arguments after its own name; resolves with the exit status. */
 export async function runCommandLine(argv: readonly string[], context: CommandContext): Promise<ExitStatusValue> {

@@ -5,7 +5,7 @@ import { toPem } from "./pem.ts";
 /** Certificates from one place. */
 export interface BundlePart {
   readonly certificates: readonly FoundCertificate[];
-  /** Roots of the system's: whoever builds the bundle does not answer for them, so a refused one is left out. */
+  /** Roots of the system's: whoever builds the bundle does not answer for them, so a refused one is left out, which is no more than a note. */
   readonly isSystem: boolean;
 }
 
@@ -24,6 +24,8 @@ export interface Bundle {
   readonly duplicates: number;
   readonly errors: readonly FileRemark[];
   readonly warnings: readonly FileRemark[];
+  /** The system's roots that were left out: nobody here can mend them. */
+  readonly notes: readonly FileRemark[];
 }
 
 /**
@@ -34,31 +36,32 @@ export interface Bundle {
 export function compileBundle(parts: readonly BundlePart[], { name, now }: BundleOptions): Bundle {
   const errors: FileRemark[] = [];
   const warnings: FileRemark[] = [];
-  const kept = new Map<string, { authority: Authority; found: FoundCertificate }>();
+  const notes: FileRemark[] = [];
+  const kept = new Map<string, { authority: Authority; found: FoundCertificate; isSystem: boolean }>();
   let duplicates = 0;
   for (const { certificates, isSystem } of parts) {
     for (const found of certificates) {
       const remark = (reason: string): FileRemark => ({ file: found.file, position: found.position, reason });
       const outcome = checkAuthority(found, now);
       if (outcome.t === "refused" && !isSystem) errors.push(remark(outcome.reason));
-      else if (outcome.t !== "accepted") warnings.push(remark(`left out: ${outcome.reason}`));
+      else if (outcome.t !== "accepted") (isSystem ? notes : warnings).push(remark(`left out: ${outcome.reason}`));
       else if (kept.has(outcome.authority.sha256)) duplicates += 1;
       else {
-        kept.set(outcome.authority.sha256, { authority: outcome.authority, found });
-        warnings.push(...outcome.remarks.map(remark));
+        kept.set(outcome.authority.sha256, { authority: outcome.authority, found, isSystem });
+        (isSystem ? notes : warnings).push(...outcome.remarks.map(remark));
       }
     }
   }
   const authorities = [...kept.values()].map(({ authority }) => authority);
   const subjects = new Set(authorities.map(({ x509 }) => x509.subject));
-  for (const { authority, found } of kept.values()) {
-    if (subjects.has(authority.x509.issuer)) continue;
+  for (const { authority, found, isSystem } of kept.values()) {
+    if (isSystem || subjects.has(authority.x509.issuer)) continue;
     const reason = `its issuer is not in the bundle, so only Go programs trust it: ${authority.subject}`;
     warnings.push({ file: found.file, position: found.position, reason });
   }
   const head = `# ${name}: certificate authorities, written by buildkit-gateway trust build\n`;
   const text = head + authorities.map(describe).join("");
-  return { text, authorities, duplicates, errors, warnings };
+  return { text, authorities, duplicates, errors, warnings, notes };
 }
 
 function describe({ subject, notAfter, sha256, x509 }: Authority): string {

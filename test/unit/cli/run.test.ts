@@ -8,7 +8,7 @@ describe("what is wrong is said in one line, with exit status 2", () => {
     [[], "no command given (run buildkit-gateway serve --replica tcp://host:port, or buildkit-gateway --help)"],
     [["serve"], "no replica given: use --replica tcp://host:port, --replicas-dns name:port or --config gateway.yaml"],
     [["sevre"], 'unknown command: "sevre" (did you mean serve?)'],
-    [["frobnicate"], 'unknown command: "frobnicate" (commands: serve, drain, explain)'],
+    [["frobnicate"], 'unknown command: "frobnicate" (commands: serve, drain, explain, trust)'],
     [["help", "sevre"], 'unknown command: "sevre" (did you mean serve?)'],
     [["--verison"], "unknown flag: --verison (did you mean --version?)"],
     [
