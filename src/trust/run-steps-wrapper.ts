@@ -74,7 +74,7 @@ has_file() {
 
 # Whether a step is about to replace the image's own bundle, which a mounted file does not let it do.
 renews_bundle() {
-  grep -q -E -e 'ca-certificates|update-ca-trust|"BUILDKIT_GATEWAY_TRUST=off"' \\
+  grep -q -E -e 'ca-certificates([^./]|$)|update-ca-trust|"BUILDKIT_GATEWAY_TRUST=off"' \\
     -e '(apk|apt|apt-get)( -[^ "]*)* (upgrade|dist-upgrade|full-upgrade)|(dnf|microdnf|yum)( -[^ "]*)* (update|upgrade)' "$1"
 }
 

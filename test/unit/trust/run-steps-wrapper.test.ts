@@ -120,6 +120,8 @@ test.each([
 
 test.each([
   ["apt-get update", ["apt-get", "update"]],
+  ["the bundle's own name", ["curl", "--cacert", "/etc/ssl/certs/ca-certificates.crt", "https://x"]],
+  ["the folder of a machine's own authorities", ["cp", "ca.crt", "/usr/local/share/ca-certificates/"]],
   ["pip's upgrade of itself", ["/bin/sh", "-c", "pip install --upgrade pip"]],
   ["text that looks like the list of mounts", ["echo", '"mounts":[{', ',"mounts":[{"', '\\","mounts":[{']],
   ["letters that sed and sh know", ["echo", "& \\1 | $(reboot) `reboot` 'x' \n ü %s"]],
