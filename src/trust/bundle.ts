@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { FileRemark, FoundCertificate } from "./certificate-file.ts";
 import { type Authority, checkAuthority, day } from "./check-authority.ts";
 import { toPem } from "./pem.ts";
@@ -42,12 +43,17 @@ export function compileBundle(parts: readonly BundlePart[], { name, now }: Bundl
   for (const { certificates, isSystem } of parts) {
     for (const found of certificates) {
       const remark = (reason: string): FileRemark => ({ file: found.file, position: found.position, reason });
+      // Before the check, which costs a signature.
+      const sha256 = createHash("sha256").update(found.der).digest("hex");
+      if (kept.has(sha256)) {
+        duplicates += 1;
+        continue;
+      }
       const outcome = checkAuthority(found, now);
       if (outcome.t === "refused" && !isSystem) errors.push(remark(outcome.reason));
       else if (outcome.t !== "accepted") (isSystem ? notes : warnings).push(remark(`left out: ${outcome.reason}`));
-      else if (kept.has(outcome.authority.sha256)) duplicates += 1;
       else {
-        kept.set(outcome.authority.sha256, { authority: outcome.authority, found, isSystem });
+        kept.set(sha256, { authority: outcome.authority, found, isSystem });
         (isSystem ? notes : warnings).push(...outcome.remarks.map(remark));
       }
     }
