@@ -1,3 +1,4 @@
+import { constants } from "node:fs";
 import { open } from "node:fs/promises";
 import { getSystemErrorMap } from "node:util";
 
@@ -18,7 +19,8 @@ export type FileContent =
 export async function readBounded(path: string, maxBytes = MAX_FILE_BYTES): Promise<FileContent> {
   let handle: Awaited<ReturnType<typeof open>>;
   try {
-    handle = await open(path, "r");
+    // A pipe that nobody writes to would hold up the opening itself.
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
   } catch (reason) {
     return isAbsent(reason) ? { t: "absent" } : { t: "unreadable", reason: errorText(reason) };
   }

@@ -11,6 +11,7 @@ import { type IssuedCertificate, type KeyKind, TestAuthority } from "../support/
 import { mustRun, runCommand } from "../support/lab/command.ts";
 import { describeWithLab } from "../support/lab/describe-with-lab.ts";
 import { GatewayProcess } from "../support/lab/gateway-process.ts";
+import { serveGit } from "../support/lab/git-server.ts";
 import { provisionRegistry } from "../support/lab/provision.ts";
 import { LabRegistry } from "../support/lab/registry.ts";
 import type { LabReplica } from "../support/lab/replica.ts";
@@ -20,7 +21,8 @@ const PROGRAM = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
 /** The daemon finds it in its /etc/hosts: BuildKit speaks plain HTTP to what is called localhost. */
 const HOST = "harbor.test";
 
-const UNTRUSTED = /x509: certificate signed by unknown authority|tls: failed to verify certificate/;
+const UNTRUSTED =
+  /certificate signed by unknown authority|failed to verify certificate|certificate verification failed/;
 
 /** What a step finds in the image that it runs in. */
 const IMAGE_BUNDLE = new TestAuthority("an authority of the image's own").cert;
@@ -51,7 +53,7 @@ await describeWithLab(
       let registry: LabRegistry;
       let files: Server;
       let name: string;
-      let fileUrl: string;
+      let serverUrl: string;
       let work: string;
       let etc: string;
       let toml: string;
@@ -68,10 +70,14 @@ await describeWithLab(
         images = await makeImageContext(await lab().newFolder(), lab().tools.busybox, buildxFile());
         registry = await LabRegistry.start({ file: registryProgram.file, dir: await lab().newFolder(), tls });
         name = `${HOST}:${registry.port}`;
-        files = createServer(tls, (_request, response) => response.end("hello"));
+        const repositories = await makeRepository(await lab().newFolder());
+        files = createServer(tls, (request, response) => {
+          if (request.url?.startsWith("/app.git")) serveGit(repositories, request, response);
+          else response.end("hello");
+        });
         files.listen(0, "127.0.0.1");
         await once(files, "listening");
-        fileUrl = `https://${HOST}:${(files.address() as AddressInfo).port}/hello`;
+        serverUrl = `https://${HOST}:${(files.address() as AddressInfo).port}`;
         const [started] = await lab().startReplicas(1, {
           surroundings: {
             etc,
@@ -123,7 +129,8 @@ await describeWithLab(
             "--output=type=cacheonly",
             `--cache-to=type=registry,ref=${name}/app:cache`,
           ),
-        "a download by ADD": () => build(`FROM scratch\nADD ${fileUrl} /hello\n`, "--output=type=cacheonly"),
+        "a download by ADD": () => build(`FROM scratch\nADD ${serverUrl}/hello /hello\n`, "--output=type=cacheonly"),
+        "a clone by git": () => build(`FROM scratch\nADD ${serverUrl}/app.git#main /app\n`, "--output=type=cacheonly"),
         "a step that fetches": () =>
           build(`${BASE}${FETCH_STEP(name)}\n`, "--output=type=cacheonly", "--progress=plain"),
       });
@@ -245,6 +252,21 @@ async function makeEtc(work: string): Promise<string> {
   await writeFile(join(work, "runc-wrapper"), '#!/bin/sh\nexec runc "$@"\n');
   await chmod(join(work, "runc-wrapper"), 0o755);
   return etc;
+}
+
+/** A folder with a bare repository `app.git` that has one commit on `main`. */
+async function makeRepository(folder: string): Promise<string> {
+  const git = (...args: string[]) =>
+    mustRun("git", ["-c", "user.name=test", "-c", "user.email=test@test", ...args], {
+      cwd: folder,
+      env: { PATH: process.env.PATH, GIT_CONFIG_GLOBAL: "/dev/null", GIT_CONFIG_SYSTEM: "/dev/null" },
+    });
+  await git("init", "--quiet", "--initial-branch=main", "work");
+  await writeFile(join(folder, "work/file"), "one\n");
+  await git("-C", "work", "add", "file");
+  await git("-C", "work", "commit", "--quiet", "--message=one");
+  await git("clone", "--quiet", "--bare", "work", "app.git");
+  return folder;
 }
 
 /** The content of an image with a shell, a bundle of its own, and buildx with the libraries that it needs. */
