@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { chmod, copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
@@ -12,14 +12,12 @@ import { mustRun, runCommand } from "../support/lab/command.ts";
 import { describeWithLab } from "../support/lab/describe-with-lab.ts";
 import { GatewayProcess } from "../support/lab/gateway-process.ts";
 import { serveGit } from "../support/lab/git-server.ts";
+import { inPrivateEtc, makePrivateEtc, PRIVATE_HOST, privateSurroundings } from "../support/lab/private-etc.ts";
 import { provisionRegistry } from "../support/lab/provision.ts";
 import { LabRegistry } from "../support/lab/registry.ts";
 import type { LabReplica } from "../support/lab/replica.ts";
 
 const PROGRAM = fileURLToPath(new URL("../../dist/main.js", import.meta.url));
-
-/** The daemon finds it in its /etc/hosts: BuildKit speaks plain HTTP to what is called localhost. */
-const HOST = "harbor.test";
 
 const UNTRUSTED =
   /certificate signed by unknown authority|failed to verify certificate|certificate verification failed/;
@@ -61,15 +59,15 @@ await describeWithLab(
 
       beforeAll(async () => {
         if ("reason" in registryProgram) throw new Error(`no docker-registry: ${registryProgram.reason}`);
-        const leaf = issuer.issue({ commonName: HOST, names: [HOST], key });
+        const leaf = issuer.issue({ commonName: PRIVATE_HOST, names: [PRIVATE_HOST], key });
         const tls: IssuedCertificate = { key: leaf.key, cert: isIntermediate ? leaf.cert + issuer.cert : leaf.cert };
         work = await lab().newFolder();
-        etc = await makeEtc(work);
+        etc = await makePrivateEtc(work);
         toml = join(work, "buildkitd.toml");
         await writeFile(toml, TOML);
         images = await makeImageContext(await lab().newFolder(), lab().tools.busybox, buildxFile());
         registry = await LabRegistry.start({ file: registryProgram.file, dir: await lab().newFolder(), tls });
-        name = `${HOST}:${registry.port}`;
+        name = `${PRIVATE_HOST}:${registry.port}`;
         const repositories = await makeRepository(await lab().newFolder());
         files = createServer(tls, (request, response) => {
           if (request.url?.startsWith("/app.git")) serveGit(repositories, request, response);
@@ -77,19 +75,9 @@ await describeWithLab(
         });
         files.listen(0, "127.0.0.1");
         await once(files, "listening");
-        serverUrl = `https://${HOST}:${(files.address() as AddressInfo).port}`;
-        const [started] = await lab().startReplicas(1, {
-          surroundings: {
-            etc,
-            liveEtc: ["docker", "ssl/certs"],
-            env: {
-              SSL_CERT_FILE: "/etc/ssl/certs/ca-certificates.crt",
-              SSL_CERT_DIR: "/etc/ssl/certs",
-              DOCKER_BUILDKIT_RUNC_COMMAND: join(work, "runc-wrapper"),
-            },
-            configFile: toml,
-          },
-        });
+        serverUrl = `https://${PRIVATE_HOST}:${(files.address() as AddressInfo).port}`;
+        const surroundings = await privateSurroundings(etc, toml);
+        const [started] = await lab().startReplicas(1, { surroundings });
         replica = started!;
         gateway = await GatewayProcess.start({ replicas: [replica] });
         buildx = await lab().createBuilder({ version: "0.29", address: gateway.address });
@@ -112,7 +100,7 @@ await describeWithLab(
 
       /** Build a Dockerfile in the images' folder; its whole output. */
       async function build(dockerfile: string, ...args: string[]): Promise<{ exitCode: number; output: string }> {
-        const hosts = [`--add-host=${HOST}=127.0.0.1`, "--network=host", "--allow=network.host"];
+        const hosts = [`--add-host=${PRIVATE_HOST}=127.0.0.1`, "--network=host", "--allow=network.host"];
         const flags = ["build", "--provenance=false", ...hosts, "-f", "-", ...args, images];
         const { exitCode, stdout, stderr } = await buildx.run(flags, { input: dockerfile });
         return { exitCode, output: stdout + stderr };
@@ -145,10 +133,11 @@ await describeWithLab(
 
       /** `trust verify`, seeing /etc as the daemon does. */
       async function verify(): Promise<{ exitCode: number; legs: unknown }> {
-        const mounts = `mount -t overlay overlay -o lowerdir=${etc}:/etc /etc && mount --bind ${etc}/ssl/certs /etc/ssl/certs`;
         const flags = ["trust", "verify", `--registry=${name}`, `--toml=${toml}`, "--leg=daemon,runner", "--json"];
-        const shell = ["--mount", "sh", "-c", `${mounts} && exec "$@"`, "sh", process.execPath, PROGRAM, ...flags];
-        const { exitCode, stdout } = await runCommand("unshare", shell, { env: { PATH: process.env.PATH } });
+        const { file, args } = inPrivateEtc(etc);
+        const { exitCode, stdout } = await runCommand(file, [...args, process.execPath, PROGRAM, ...flags], {
+          env: { PATH: process.env.PATH },
+        });
         return { exitCode, legs: JSON.parse(stdout).registries[0].legs };
       }
 
@@ -224,6 +213,12 @@ await describeWithLab(
         expect((await readdir(join(out, "etc"))).sort()).toEqual(["ssl"]);
       });
 
+      test("a step's own mount in the bundle's place wins", async () => {
+        const mount = `--mount=type=bind,source=${STEP_BUNDLE.slice(1)},target=${STEP_BUNDLE}`;
+        const { content } = await resultOf(`RUN ${mount} ["/bin/sh", "-c", "cat ${STEP_BUNDLE} >/own"]`, "own");
+        expect(content).toBe(IMAGE_BUNDLE);
+      });
+
       test("a step that renews the image's bundle can do so, and its image keeps what it made", async () => {
         const renew = `RUN ["/bin/sh", "-c", "echo new >/n && mv /n ${STEP_BUNDLE} # as update-ca-certificates does"]`;
         expect((await resultOf(renew, STEP_BUNDLE)).content).toBe("new\n");
@@ -241,18 +236,6 @@ insecure-entitlements = ["network.host"]
 [registry."docker.io"]
   mirrors = ["mirror.test"]
 `;
-
-/** What is laid over the daemon's /etc: its hosts, an empty folder for registries, and a bundle that trusts nobody here. */
-async function makeEtc(work: string): Promise<string> {
-  const etc = join(work, "etc");
-  await mkdir(join(etc, "docker/certs.d"), { recursive: true });
-  await mkdir(join(etc, "ssl/certs"), { recursive: true });
-  await writeFile(join(etc, "hosts"), `127.0.0.1 localhost ${HOST}\n`);
-  await writeFile(join(etc, "ssl/certs/ca-certificates.crt"), new TestAuthority("somebody else").cert);
-  await writeFile(join(work, "runc-wrapper"), '#!/bin/sh\nexec runc "$@"\n');
-  await chmod(join(work, "runc-wrapper"), 0o755);
-  return etc;
-}
 
 /** A folder with a bare repository `app.git` that has one commit on `main`. */
 async function makeRepository(folder: string): Promise<string> {

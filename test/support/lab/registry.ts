@@ -15,9 +15,16 @@ export interface RegistryOptions {
   readonly dir: string;
   /** `cert` holds the chain that it sends. */
   readonly tls: IssuedCertificate;
+  /** Who gives out the tokens that it asks for. Absent: it is open to everybody. */
+  readonly tokens?: {
+    readonly realm: string;
+    readonly issuer: string;
+    readonly service: string;
+    readonly cert: string;
+  };
 }
 
-/** Docker's registry behind TLS, empty at first, open to everybody, on a free port of 127.0.0.1. */
+/** Docker's registry behind TLS, empty at first, on a free port of 127.0.0.1. */
 export class LabRegistry {
   readonly port: number;
   readonly #child: ChildProcess;
@@ -30,16 +37,19 @@ export class LabRegistry {
   }
 
   /** Start it and wait until it takes connections. */
-  static async start({ file, dir, tls }: RegistryOptions): Promise<LabRegistry> {
+  static async start({ file, dir, tls, tokens }: RegistryOptions): Promise<LabRegistry> {
     const port = await freePort();
     const path = (name: string) => join(dir, name);
     await writeFile(path("cert.pem"), tls.cert);
     await writeFile(path("key.pem"), tls.key);
+    if (tokens) await writeFile(path("tokens.pem"), tokens.cert);
+    const { realm, issuer, service } = tokens ?? {};
     const config = {
       version: 0.1,
       log: { level: "error", accesslog: { disabled: true } },
       storage: { filesystem: { rootdirectory: path("images") } },
       http: { addr: `127.0.0.1:${port}`, tls: { certificate: path("cert.pem"), key: path("key.pem") } },
+      ...(tokens && { auth: { token: { realm, issuer, service, rootcertbundle: path("tokens.pem") } } }),
     };
     // JSON is YAML, too.
     await writeFile(path("config.yml"), JSON.stringify(config));

@@ -128,6 +128,14 @@ test("a target that cannot be written is named, and nothing is left behind", asy
   });
 });
 
+test.runIf(process.getuid?.() === 0)("the bundle gets its owner, also when nothing else changes", async () => {
+  const source = `--source=${file("one.pem", ONE)}`;
+  await build(source);
+  expect((await build(source, "--owner=1000:1001")).out).toBe(`${out}: written, 1 certificate\n`);
+  expect(statSync(out)).toMatchObject({ uid: 1000, gid: 1001 });
+  expect((await build(source, "--owner=1000:1001")).out).toBe(`${out}: unchanged, 1 certificate\n`);
+});
+
 test("a link in the place of the bundle stays one", async () => {
   symlinkSync(file("real.pem", "old"), out);
   await build(`--source=${file("one.pem", ONE)}`);
