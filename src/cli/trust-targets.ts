@@ -96,6 +96,9 @@ async function readBundle(path: string): Promise<{ readonly content: Buffer } | 
   if (file.t === "unreadable") return { fault: file.reason };
   const found = await findCertificates(path, file.bytes, { maxCertificates: MAX_CERTIFICATES });
   if (found.t === "malformed") return { fault: `${found.fault.position}: ${found.fault.reason}` };
+  // It is about to be shown to every build step: a private key in it would be, too.
+  const [other] = found.remarks;
+  if (other) return { fault: `${other.position}: not a certificate: ${PROGRAM} trust build makes a bundle without it` };
   const isPem = file.bytes.includes("-----BEGIN CERTIFICATE-----");
   if (!isPem || found.certificates.length === 0)
     return { fault: `no PEM certificate in it: ${PROGRAM} trust build makes one` };

@@ -88,6 +88,11 @@ test("build steps get a wrapper of runc, and the daemon's file names it", async 
 test.each([
   ["no certificate", "hello", "offset 0: neither PEM nor DER"],
   ["nothing", "", "offset 0: the file is empty"],
+  [
+    "a private key in it",
+    new TestAuthority("x").key + CA,
+    "line 1: not a certificate: buildkit-gateway trust build makes a bundle without it",
+  ],
   ["one cut short", CA.slice(0, 90), "line 1: no END of this block: the file is cut short"],
 ])("a bundle with %s is refused, and nothing is written", async (_what, content, fault) => {
   file("ca.pem", content);

@@ -144,6 +144,68 @@ test(`any text is scanned in time and never throws (FUZZ_SEED=${SEED})`, () => {
   );
 });
 
+/** Ways to write, or not to write, what a document says of the registry; the last may leave `registry` itself inline. */
+const REGISTRY_FORMS = [
+  "",
+  '[registry."harbor:5000"]\n',
+  "[ registry . 'harbor:5000' ] # ours\n\thttp = false\n",
+  '[registry."harbor:5000"]\nca = ["/a", # "]"\n "/b" ,\n]\nhttp=true\n',
+  '[registry."harbor\\u003a5000"]\nca=[]\n',
+  '[registry]\n"harbor:5000".http = true\n',
+  '[registry]\n"harbor:5000" = {}\n',
+  "[registry]\n'harbor:5000' = { http = true, mirrors = [\"m\"] }\n",
+  "[registry]\n\"harbor:5000\".ca = ['/trust/ca.pem']\n",
+  '[[registry."harbor:5000".keypair]]\nkey = "k"\ncert = "c"\n[[registry."harbor:5000".keypair]]\nkey = "l"\n',
+];
+const ROOT_FORMS = ["", 'registry."harbor:5000".http = true\n', 'registry."other".http = true\n', "registry = {}\n"];
+const NOISE = [
+  '# [registry."harbor:5000"]\n',
+  "[worker.oci]\n  binary = 'crun'\n  gc = true\n",
+  "[[worker.oci.gcpolicy]]\n  all = true\n  filters = [ \"type==x\", 'y' ]\n",
+  '[log]\nformat = """\nca = []\n[registry]\n"""\n',
+  '[registry."docker.io"]\n  mirrors = ["m"]\n',
+  "[history]\nmaxAge = 172_800 # s\nd = 1979-05-27 07:32:00Z\nf = -inf\n",
+  "\n\n",
+];
+
+test(`whatever a document looks like, it says the same as before and the new thing (FUZZ_SEED=${SEED})`, () => {
+  const document = fc
+    .tuple(
+      fc.constantFrom(...ROOT_FORMS),
+      fc.constantFrom(...REGISTRY_FORMS),
+      fc.shuffledSubarray(NOISE),
+      fc.nat(NOISE.length),
+      fc.boolean(),
+      fc.boolean(),
+    )
+    .map(([root, registry, noise, place, isCrLf, hasEnd]) => {
+      const parts = [...noise.slice(0, place), registry, ...noise.slice(place)];
+      const text = `debug = true\n${root}${parts.join("")}`;
+      return (hasEnd ? text : text.trimEnd()).replaceAll("\n", isCrLf ? "\r\n" : "\n");
+    })
+    .filter(isToml);
+  fc.assert(
+    fc.property(document, (text) => {
+      const after = parse(edited(text, CA, BINARY)) as Document;
+      const expected = parse(text) as Document;
+      expected.registry = { ...expected.registry };
+      const registry = { ...expected.registry["harbor:5000"] };
+      const had = registry.ca ?? [];
+      registry.ca = had.includes("/trust/ca.pem") ? had : [...had, "/trust/ca.pem"];
+      expected.registry["harbor:5000"] = registry;
+      expected.worker = { ...expected.worker, oci: { ...expected.worker?.oci, binary: "/trust/runc" } };
+      expect(after).toEqual(expected);
+    }),
+    { seed: SEED, numRuns: 1_000 },
+  );
+});
+
+/** The part of a buildkitd.toml that is edited. */
+interface Document {
+  registry?: Record<string, { ca?: string[] }>;
+  worker?: { oci?: { binary?: string } };
+}
+
 test("a document of ten thousand tables is scanned, and one of a hundred thousand refused", () => {
   expect(scanToml("[a]\nb = 1\n".repeat(9_000)).t).toBe("scanned");
   expect(scanToml("[a]\nb = 1\n".repeat(100_000))).toMatchObject({ t: "malformed", reason: "more than 20000 keys" });
