@@ -9,7 +9,7 @@ import { duration } from "../config/value-types.ts";
 import { readBounded } from "../trust/bounded-file.ts";
 import { isPlainHttp, readDaemonRegistry } from "../trust/daemon-registry.ts";
 import { type RootPool, readGoRootPool, readPemPool } from "../trust/go-root-pool.ts";
-import { judgeLeg, LEGS, type Leg, type LegName } from "../trust/judge-leg.ts";
+import { heedObjection, judgeLeg, LEGS, type Leg, type LegName } from "../trust/judge-leg.ts";
 import { probeRegistry } from "../trust/probe-registry.ts";
 import { readRegistryName } from "../trust/registry-name.ts";
 import { type CommandContext, ExitStatus, type ExitStatusValue, PROGRAM } from "./command.ts";
@@ -80,10 +80,13 @@ export async function trustVerify(argv: readonly string[], context: CommandConte
     };
     const probe = await probeRegistry(name, { timeoutMs: request.timeoutMs, clock: systemClock });
     const now = systemClock.wallTime();
-    const verdicts = request.legs.map((leg) => {
-      const verdict = judgeLeg({ leg: legs[leg], registry, host: name.host, probe, now, isPublic });
-      return { leg: legs[leg], verdict };
-    });
+    const judge = async (leg: Leg) => {
+      const verdict = judgeLeg({ leg, registry, host: name.host, probe, now, isPublic });
+      if (verdict.t !== "ok" || !verdict.isVerified) return { leg, verdict };
+      const own = { timeoutMs: request.timeoutMs, clock: systemClock, roots: leg.pool.certificates };
+      return { leg, verdict: heedObjection(verdict, await probeRegistry(name, own)) };
+    };
+    const verdicts = await Promise.all(request.legs.map((leg) => judge(legs[leg])));
     return { registry, probe, verdicts };
   };
   const outcomes = await Promise.all(request.registries.map(verify));

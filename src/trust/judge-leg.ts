@@ -30,6 +30,7 @@ export type LegFaultKind =
   | "plain_http"
   | "tls_failed"
   | "speaks_plain_http"
+  | "rejected"
   | "roots_unreadable";
 
 /** What became of one leg. */
@@ -102,6 +103,28 @@ function describeFault(fault: ChainFault): string {
     case "missing_intermediate":
       return `it sends only its own certificate, and the issuer is not among the roots: ${fault.issuer}`;
   }
+}
+
+/** What OpenSSL says where a chain ends in an authority that is not self-signed, which Go is content with. */
+const PARTIAL_CHAIN = [
+  "UNABLE_TO_GET_ISSUER_CERT",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+];
+
+/**
+ * Take OpenSSL's word against a leg that {@link judgeLeg} found nothing wrong with, as it knows more rules: purposes,
+ * constraints of names, lengths of paths. `probe` was made with the leg's roots.
+ */
+export function heedObjection(verdict: LegVerdict, probe: ProbeOutcome): LegVerdict {
+  if (verdict.t !== "ok" || !verdict.isVerified || probe.t !== "tls" || probe.objection === undefined) return verdict;
+  if (PARTIAL_CHAIN.includes(probe.objection)) return verdict;
+  return {
+    t: "failed",
+    kind: "rejected",
+    reason: `OpenSSL refuses the chain: ${probe.objection}`,
+    fix: "issue the certificate for TLS servers, and within the constraints of its authorities",
+  };
 }
 
 const HOW_TO_TRUST: Readonly<Record<LegName, (registry: string) => string>> = {

@@ -2,12 +2,19 @@ import { X509Certificate } from "node:crypto";
 import { connect as connectTcp, isIP } from "node:net";
 import { connect as connectTls, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
 import type { Clock } from "../base/clock.ts";
+import { toPem } from "./pem.ts";
 import type { RegistryName } from "./registry-name.ts";
 
 /** What a registry's port answers. */
 export type ProbeOutcome =
   /** TLS; `chain` as it was sent, the server's own certificate first. */
-  | { readonly t: "tls"; readonly chain: readonly X509Certificate[]; readonly protocol: string }
+  | {
+      readonly t: "tls";
+      readonly chain: readonly X509Certificate[];
+      readonly protocol: string;
+      /** OpenSSL's word against the chain, such as `INVALID_PURPOSE`; absent where it has none. */
+      readonly objection?: string;
+    }
   /** HTTP without TLS. */
   | { readonly t: "plain_http" }
   | { readonly t: "unknown_name" }
@@ -18,6 +25,8 @@ export type ProbeOutcome =
 
 /** How a registry is asked. */
 export interface ProbeOptions {
+  /** What OpenSSL is to judge the chain by. Default: nothing, so that it objects to every chain. */
+  readonly roots?: readonly X509Certificate[];
   /** For everything together. */
   readonly timeoutMs: number;
   readonly clock: Clock;
@@ -30,7 +39,7 @@ const MAX_CHAIN = 20;
 const HTTP_HEAD = "HTTP/";
 
 /**
- * Connect to a registry and take down the chain that it sends, without judging it. Never rejects.
+ * Connect to a registry and take down the chain that it sends, whatever it is worth. Never rejects.
  *
  * When the handshake breaks off, the port is asked once more, in plain HTTP.
  */
@@ -43,14 +52,17 @@ export async function probeRegistry(registry: RegistryName, options: ProbeOption
   return (await speaksHttp(registry, { ...options, timeoutMs })) ? { t: "plain_http" } : outcome;
 }
 
-function handshake({ host, port }: RegistryName, { timeoutMs, clock }: ProbeOptions): Promise<ProbeOutcome> {
+function handshake(
+  { host, port }: RegistryName,
+  { timeoutMs, clock, roots = [] }: ProbeOptions,
+): Promise<ProbeOutcome> {
   return new Promise((resolve) => {
     let phase: "connecting" | "TLS handshake" = "connecting";
-    // Without any root of ours, the chain holds only what the server sent. It is judged by the caller.
+    // With no root, the chain that is read holds only what the server sent.
     const socket = connectTls({
       host,
       port,
-      ca: [],
+      ca: roots.map(({ raw }) => toPem(raw)),
       rejectUnauthorized: false,
       minVersion: "TLSv1.2",
       ...(isIP(host) === 0 && { servername: host }),
@@ -67,11 +79,18 @@ function handshake({ host, port }: RegistryName, { timeoutMs, clock }: ProbeOpti
     socket.once("secureConnect", () => {
       const chain = chainOf(socket);
       if (chain.length === 0) end({ t: "failed", code: "no certificate sent" });
-      else end({ t: "tls", chain, protocol: socket.getProtocol() ?? "TLS" });
+      else end({ t: "tls", chain, protocol: socket.getProtocol() ?? "TLS", ...objectionOf(socket) });
     });
     socket.on("error", (error: NodeJS.ErrnoException) => end(describeFailure(error)));
     socket.once("close", () => end({ t: "failed", code: "closed during the handshake" }));
   });
+}
+
+function objectionOf({ authorized, authorizationError }: TLSSocket): { readonly objection?: string } {
+  if (authorized) return {};
+  // Typed as an Error; it is a code unless the name is what is wrong.
+  const { code = String(authorizationError) } = authorizationError as NodeJS.ErrnoException;
+  return { objection: code };
 }
 
 function chainOf(socket: TLSSocket): X509Certificate[] {

@@ -19,12 +19,14 @@ export interface CertificateOptions {
   /** Start and end of its life. Default: an hour ago, and a day from now. */
   readonly notBefore?: Date;
   readonly notAfter?: Date;
+  /** It may not be a server's. Default false. */
+  readonly isClientOnly?: boolean;
   /** Default `ec`, which is P-256. */
   readonly key?: KeyKind;
 }
 
 /** What an authority is made like. */
-export type AuthorityOptions = Omit<CertificateOptions, "commonName" | "names"> & {
+export type AuthorityOptions = Omit<CertificateOptions, "commonName" | "names" | "isClientOnly"> & {
   /** Hash of its signatures, its own included. Default `sha256`; an Ed25519 key has its own. */
   readonly hash?: "sha256" | "sha1" | "md5";
   /** X.509 version. A certificate of version 1 has no extensions. Default 3. */
@@ -101,7 +103,7 @@ function extensions(options: CertificateOptions, isAuthority: boolean): Buffer[]
   );
   return [
     // serverAuth and clientAuth
-    extension("551d25", sequence(oid("2b06010505070301"), oid("2b06010505070302"))),
+    extension("551d25", sequence(...(options.isClientOnly ? [] : [oid("2b06010505070301")]), oid("2b06010505070302"))),
     ...(names.length > 0 ? [extension("551d11", sequence(...names))] : []),
   ];
 }

@@ -163,6 +163,13 @@ test.each<[string, IssuedCertificate, string, string]>([
   expect(legs).toMatchObject({ gateway: expected, daemon: expected, runner: expected });
 });
 
+test("a certificate that may not be a server's is rejected, although its chain is whole", async () => {
+  const { status, legs } = await verify(await serve(ROOT.issue({ ...NAMES, isClientOnly: true })), all(ROOT.cert));
+  expect(status).toBe(1);
+  const expected = { kind: "rejected", reason: "OpenSSL refuses the chain: INVALID_PURPOSE" };
+  expect(legs).toMatchObject({ gateway: expected, daemon: expected, runner: expected });
+});
+
 test("everything that is wrong is named, the most telling first", async () => {
   const { legs } = await verify(await serve(ROOT.issue({ commonName: "x", names: ["other.test"], ...PAST })), {});
   expect(legs.runner).toMatchObject({
