@@ -9,6 +9,7 @@ import { programHelp } from "./help.ts";
 import { policyCommand } from "./policy.ts";
 import { serveCommand } from "./serve.ts";
 import { sidecarCommand } from "./sidecar.ts";
+import { trustCommand } from "./trust.ts";
 
 const COMMANDS = [
   serveCommand,
@@ -17,6 +18,7 @@ const COMMANDS = [
   explainCommand,
   healthCommand,
   policyCommand,
+  trustCommand,
   certsCommand,
 ];
 

@@ -7,6 +7,9 @@ export interface IssuedCertificate {
   readonly key: string;
 }
 
+/** Kinds of keys that certificates are made with. */
+export type KeyKind = "ec" | "rsa" | "rsa-1024" | "ed25519" | "secp256k1";
+
 /** What a certificate is for. */
 export interface CertificateOptions {
   /** The subject's common name. */
@@ -16,38 +19,58 @@ export interface CertificateOptions {
   /** Start and end of its life. Default: an hour ago, and a day from now. */
   readonly notBefore?: Date;
   readonly notAfter?: Date;
+  /** It may not be a server's. Default false. */
+  readonly isClientOnly?: boolean;
+  /** Default `ec`, which is P-256. */
+  readonly key?: KeyKind;
 }
 
-/** A private certificate authority (P-256) for tests: Node can read certificates but not make them. */
+/** What an authority is made like. */
+export type AuthorityOptions = Omit<CertificateOptions, "commonName" | "names" | "isClientOnly"> & {
+  /** Hash of its signatures, its own included. Default `sha256`; an Ed25519 key has its own. */
+  readonly hash?: "sha256" | "sha1" | "md5";
+  /** X.509 version. A certificate of version 1 has no extensions. Default 3. */
+  readonly version?: 1 | 3;
+  /** Who signs it. Absent: itself. */
+  readonly issuer?: TestAuthority;
+};
+
+/** A private certificate authority for tests, a root or an intermediate: Node can read certificates but not make them. */
 export class TestAuthority {
-  /** Its self-signed certificate, PEM. */
+  /** Its certificate, PEM. */
   readonly cert: string;
+  /** Its private key, PEM. */
+  readonly key: string;
   readonly #name: Buffer;
   readonly #key: KeyObject;
+  readonly #hash: "sha256" | "sha1" | "md5";
 
-  constructor(commonName = "test authority") {
-    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  constructor(commonName = "test authority", options: AuthorityOptions = {}) {
     this.#name = distinguishedName(commonName);
-    this.#key = privateKey;
-    this.cert = this.#sign({ commonName }, privateKey, true);
+    this.#key = newKey(options.key);
+    this.#hash = options.hash ?? "sha256";
+    this.key = this.#key.export({ type: "pkcs8", format: "pem" }) as string;
+    const signer = options.issuer ?? this;
+    this.cert = signer.#sign({ ...options, commonName }, this.#key, options.version === 1 ? "version 1" : "authority");
   }
 
   /** Issue a certificate for servers and clients alike. */
   issue(options: CertificateOptions): IssuedCertificate {
-    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    const privateKey = newKey(options.key);
     return {
-      cert: this.#sign(options, privateKey, false),
+      cert: this.#sign(options, privateKey, "leaf"),
       key: privateKey.export({ type: "pkcs8", format: "pem" }) as string,
     };
   }
 
   /** A certificate's DER encoding (RFC 5280 section 4.1), signed, as PEM. */
-  #sign(options: CertificateOptions, subjectKey: KeyObject, isAuthority: boolean): string {
+  #sign(options: CertificateOptions, subjectKey: KeyObject, kind: "authority" | "leaf" | "version 1"): string {
     const now = Date.now();
+    const algorithm = SIGNATURES[`${this.#key.asymmetricKeyType} ${this.#hash}`]!;
     const body = sequence(
-      tagged(0xa0, integer(Buffer.from([2]))),
+      ...(kind === "version 1" ? [] : [tagged(0xa0, integer(Buffer.from([2])))]),
       integer(Buffer.concat([Buffer.from([1]), randomBytes(15)])),
-      ECDSA_WITH_SHA256,
+      algorithm,
       this.#name,
       sequence(
         time(options.notBefore ?? new Date(now - 3_600_000)),
@@ -55,13 +78,22 @@ export class TestAuthority {
       ),
       distinguishedName(options.commonName),
       createPublicKey(subjectKey).export({ type: "spki", format: "der" }),
-      tagged(0xa3, sequence(...extensions(options, isAuthority))),
+      ...(kind === "version 1" ? [] : [tagged(0xa3, sequence(...extensions(options, kind === "authority")))]),
     );
-    const signature = sign("sha256", body, this.#key);
-    const der = sequence(body, ECDSA_WITH_SHA256, bitString(signature));
+    const hash = this.#key.asymmetricKeyType === "ed25519" ? null : this.#hash;
+    const signature = sign(hash, body, this.#key);
+    const der = sequence(body, algorithm, bitString(signature));
     const lines = der.toString("base64").match(/.{1,64}/g)!;
     return `-----BEGIN CERTIFICATE-----\n${lines.join("\n")}\n-----END CERTIFICATE-----\n`;
   }
+}
+
+function newKey(kind: KeyKind = "ec"): KeyObject {
+  if (kind === "ed25519") return generateKeyPairSync("ed25519").privateKey;
+  if (kind === "rsa" || kind === "rsa-1024") {
+    return generateKeyPairSync("rsa", { modulusLength: kind === "rsa" ? 2_048 : 1_024 }).privateKey;
+  }
+  return generateKeyPairSync("ec", { namedCurve: kind === "ec" ? "P-256" : kind }).privateKey;
 }
 
 function extensions(options: CertificateOptions, isAuthority: boolean): Buffer[] {
@@ -73,12 +105,22 @@ function extensions(options: CertificateOptions, isAuthority: boolean): Buffer[]
   );
   return [
     // serverAuth and clientAuth
-    extension("551d25", sequence(oid("2b06010505070301"), oid("2b06010505070302"))),
+    extension("551d25", sequence(...(options.isClientOnly ? [] : [oid("2b06010505070301")]), oid("2b06010505070302"))),
     ...(names.length > 0 ? [extension("551d11", sequence(...names))] : []),
   ];
 }
 
-const ECDSA_WITH_SHA256 = sequence(oid("2a8648ce3d040302"));
+const NULL = Buffer.from([0x05, 0x00]);
+
+/** AlgorithmIdentifiers by kind of key and hash (RFC 3279, RFC 5758, RFC 8410). */
+const SIGNATURES: Readonly<Record<string, Buffer>> = {
+  "ec sha256": sequence(oid("2a8648ce3d040302")),
+  "ec sha1": sequence(oid("2a8648ce3d0401")),
+  "rsa sha256": sequence(oid("2a864886f70d01010b"), NULL),
+  "rsa sha1": sequence(oid("2a864886f70d010105"), NULL),
+  "rsa md5": sequence(oid("2a864886f70d010104"), NULL),
+  "ed25519 sha256": sequence(oid("2b6570")),
+};
 
 function tagged(tag: number, ...parts: readonly Buffer[]): Buffer {
   const content = Buffer.concat(parts);

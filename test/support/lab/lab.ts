@@ -3,6 +3,7 @@ import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import type { TlsFront } from "./bridge.ts";
 import { type BuilderOptions, Buildx } from "./buildx.ts";
+import type { DaemonSurroundings } from "./daemon.ts";
 import { externalReplica, type LabReplica, startReplica } from "./replica.ts";
 import { makeScratchDir, type ScratchDir } from "./scratch-dir.ts";
 import type { LabTools } from "./tools.ts";
@@ -10,6 +11,7 @@ import type { LabTools } from "./tools.ts";
 /** How a lab's replicas start. */
 export interface FleetOptions {
   readonly tlsFront?: TlsFront;
+  readonly surroundings?: DaemonSurroundings;
 }
 
 /**

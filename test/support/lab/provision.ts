@@ -13,6 +13,7 @@ const BASE_PACKAGES: PackageSet = { name: "base", packages: ["busybox-static"], 
 // runc must match the machine's libc, so it comes from the machine's own suite.
 const RUNC_PACKAGES: PackageSet = { name: "runc", packages: ["runc"], suites: ["own"] };
 const GIT_PACKAGES: PackageSet = { name: "git", packages: ["git"], suites: ["own"] };
+const REGISTRY_PACKAGES: PackageSet = { name: "registry", packages: ["docker-registry"], suites: ["sid", "own"] };
 const BUILDX_PACKAGES: Record<BuildxVersion, PackageSet> = {
   "0.29": { name: "buildx-0.29", packages: ["docker-buildx"], suites: ["sid"] },
   "0.13": { name: "buildx-0.13", packages: ["docker-buildx"], suites: ["trixie"] },
@@ -47,6 +48,20 @@ export async function provision(options: ProvisionOptions): Promise<Provisioned>
     const busybox = base.t === "ready" ? packageFile(base, "busybox-static", "bin/busybox") : await staticBusybox(env);
     if (busybox === undefined) return { t: "unavailable", reason: "no static busybox" };
     return { t: "ready", tools: { replicas, buildx, busybox, gitEnv: await findGit(env, cache) } };
+  } finally {
+    await cache.close();
+  }
+}
+
+/** Docker's registry from Debian, or one line that says why it cannot be had. Kept in `cacheDir` between runs. */
+export async function provisionRegistry(
+  cacheDir: string,
+): Promise<{ readonly file: string } | { readonly reason: string }> {
+  const cache = new PackageCache(cacheDir);
+  try {
+    const outcome = await cache.fetch(REGISTRY_PACKAGES);
+    if (outcome.t === "unavailable") return { reason: outcome.reason };
+    return { file: packageFile(outcome, "docker-registry", "usr/bin/docker-registry") };
   } finally {
     await cache.close();
   }

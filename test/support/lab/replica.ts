@@ -2,7 +2,7 @@ import { mkdir, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { Bridge, type TlsFront } from "./bridge.ts";
 import { type ControlClient, controlClient } from "./control-client.ts";
-import { buildkitd, type Daemon, dockerd } from "./daemon.ts";
+import { buildkitd, type Daemon, type DaemonSurroundings, dockerd } from "./daemon.ts";
 import { POD_LOG, Pod } from "./pod.ts";
 import { pollUntil } from "./poll.ts";
 import type { TreeProcess } from "./process-tree.ts";
@@ -45,6 +45,8 @@ export interface ReplicaOptions {
   readonly dir: string;
   /** Serve TLS on the port. Absent: cleartext. */
   readonly tlsFront?: TlsFront;
+  /** Default: as this machine is. */
+  readonly surroundings?: DaemonSurroundings;
 }
 
 const STOP_GRACE_MS = 5_000;
@@ -54,7 +56,9 @@ export async function startReplica(options: ReplicaOptions): Promise<LabReplica>
   const makeDaemon = async () => {
     await mkdir(options.dir, { recursive: true });
     const { source } = options;
-    return source.t === "dockerd" ? await dockerd(options.dir, source) : buildkitd(options.dir, source);
+    return source.t === "dockerd"
+      ? await dockerd(options.dir, source, options.surroundings)
+      : buildkitd(options.dir, source, options.surroundings);
   };
   // The same every time: what changes is the state that it finds.
   const daemon = await makeDaemon();

@@ -11,7 +11,10 @@ describe("what is wrong is said in one line, with exit status 2", () => {
       "no replica given: use --replica tcp://host:port, --replicas-dns name:port, --replicas-service name or --config gateway.yaml",
     ],
     [["sevre"], 'unknown command: "sevre" (did you mean serve?)'],
-    [["frobnicate"], 'unknown command: "frobnicate" (commands: serve, sidecar, drain, explain, health, policy, certs)'],
+    [
+      ["frobnicate"],
+      'unknown command: "frobnicate" (commands: serve, sidecar, drain, explain, health, policy, trust, certs)',
+    ],
     [["help", "sevre"], 'unknown command: "sevre" (did you mean serve?)'],
     [["--verison"], "unknown flag: --verison (did you mean --version?)"],
     [
