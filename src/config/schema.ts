@@ -62,7 +62,7 @@ export const configSchema = section(
         description:
           "What the workers are said to build for until a replica has answered once: clients ask before they build. " +
           "Needed where a fleet starts from zero and its machines are not like the gateway's. The first is the machines' " +
-          "own: replicas of another architecture get no builds. Unset, that is the architecture of most replicas.",
+          "own: where any replica has it, those of another architecture get no builds; else those of a minority.",
         defaultText: "`linux` on the gateway's own architecture",
       }),
     pools: poolsSchema,

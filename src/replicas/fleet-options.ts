@@ -12,7 +12,7 @@ export interface FleetOptions {
   readonly health?: HealthOptions;
   /**
    * What workers are said to build for while no replica has ever answered, such as `linux/amd64`, the machines'
-   * own first: replicas of another architecture are kept out. Empty: this machine's, and what most replicas have.
+   * own first: where any replica has it, those of another architecture are kept out. Empty: this machine's, and what most replicas have.
    */
   readonly platforms: readonly string[];
   /** How to speak to the replicas. Absent: cleartext. */

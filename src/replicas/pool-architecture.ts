@@ -6,8 +6,9 @@ const MAX_NAMED = 3;
  * goes to any of them, so another one among them would get builds for the wrong
  * platform without a word.
  *
- * It is what the operator has said; else what most replicas have, and while two
- * are even, what was first.
+ * It is what the operator has said, where any replica has it; else what most
+ * replicas have, and while two are even, what was first. A word that is true of
+ * none must not put them all out.
  */
 export class PoolArchitecture {
   readonly #said: string | undefined;
@@ -39,7 +40,7 @@ export class PoolArchitecture {
 
   /** Why it cannot be told what this pool builds for, with the fix. Absent: it can. */
   get conflict(): string | undefined {
-    if (this.#said !== undefined) return undefined;
+    if (this.#isSaidTrue()) return undefined;
     const sides = this.#bySize();
     if (sides.length < 2 || sides[0]![1].length > sides[1]![1].length) return undefined;
     const named = sides.map(([architecture, ids]) => `${architecture} (${listed(ids)})`).join(" and ");
@@ -47,11 +48,15 @@ export class PoolArchitecture {
   }
 
   #decide(): string | undefined {
-    if (this.#said !== undefined) return this.#said;
+    if (this.#isSaidTrue()) return this.#said;
     const [first] = this.#bySize();
     const incumbents = this.#bySize().find(([architecture]) => architecture === this.#decided)?.[1].length ?? 0;
     if (first && first[1].length > incumbents) this.#decided = first[0];
     return this.#decided;
+  }
+
+  #isSaidTrue(): boolean {
+    return [...this.#architectures.values()].some((architecture) => architecture === this.#said);
   }
 
   /** Architectures with their replicas, the most common first. */

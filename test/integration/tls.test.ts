@@ -107,7 +107,7 @@ await describeWithLab(
       // buildx offers no protocol by ALPN; other gRPC clients offer h2.
       const channelCredentials = credentials.createSsl(Buffer.from(authority.cert));
       const client = controlClient(address.replace("tcp://127.0.0.1", "localhost"), channelCredentials);
-      expect(await client.workerUuid()).toBe(cleartext[0]!.workerUuid);
+      expect(await client.workerUuid()).toMatch(/^buildkit-gateway-[0-9a-f]{16}$/);
     });
 
     test("refuses clients without a certificate, with somebody else's, and in the clear", async () => {

@@ -33,12 +33,20 @@ test("while two are even the first stays, and that is a conflict until one has m
   expect(architecture.judge("a", ARM64)).toContain("this pool for linux/amd64");
 });
 
-test("what the operator has said holds, however many are of another", () => {
+test("what the operator has said holds where any has it, however many are of another", () => {
   const architecture = new PoolArchitecture(["linux/arm64"]);
+  expect(architecture.judge("c", ARM64)).toBeUndefined();
   expect(architecture.judge("a", AMD64)).toContain("this pool for linux/arm64");
   expect(architecture.judge("b", AMD64)).toBeDefined();
-  expect(architecture.judge("c", ARM64)).toBeUndefined();
   expect(architecture.conflict).toBeUndefined();
+});
+
+test("what the operator has said does not put out a pool of which it is not true", () => {
+  const architecture = new PoolArchitecture(["linux/arm64"]);
+  expect(architecture.judge("a", AMD64)).toBeUndefined();
+  expect(architecture.judge("b", AMD64)).toBeUndefined();
+  expect(architecture.judge("c", ARM64)).toBeUndefined();
+  expect(architecture.judge("a", AMD64)).toContain("this pool for linux/arm64");
 });
 
 test("replicas that are gone do not count, and no message names hundreds", () => {
