@@ -1,4 +1,5 @@
 import type { BuildMetrics } from "./admin/build-metrics.ts";
+import type { CheckMetrics } from "./admin/fleet-metrics.ts";
 import type { Clock } from "./base/clock.ts";
 import type { Logger } from "./base/log.ts";
 import { programVersion } from "./base/program-version.ts";
@@ -28,6 +29,7 @@ export interface PoolSurroundings {
   readonly replicaTls: TlsMaterial | undefined;
   readonly policy: Policy | undefined;
   readonly builds: BuildMetrics;
+  readonly checks: CheckMetrics;
   /** Where Services are looked up; needed where one is configured. */
   readonly cluster: Cluster | undefined;
   readonly wrapPlacer?: PoolOptions["wrapPlacer"] | undefined;
@@ -35,7 +37,7 @@ export interface PoolSurroundings {
 
 /** Make the pools of a configuration. None is started. */
 export function makePools(config: Config, surroundings: PoolSurroundings): ReachablePool[] {
-  const { clock, log, replicaTls, policy, builds, cluster, wrapPlacer } = surroundings;
+  const { clock, log, replicaTls, policy, builds, checks, cluster, wrapPlacer } = surroundings;
   const { health, affinity, placement, queue, control } = config;
   const configured = poolsOf(config);
   return configured.map((pool) => ({
@@ -68,6 +70,7 @@ export function makePools(config: Config, surroundings: PoolSurroundings): Reach
       },
       ...(policy && { policy }),
       ...(cluster && config.kubernetes.deletionCost && { deletionCostServer: cluster.server }),
+      onChecked: (durationMs, isWell) => checks.checked(pool.name, durationMs, isWell),
       onBuildEnded: ({ caller, reason = "none", ...build }) =>
         builds.ended({ ...build, pool: pool.name, reason, repository: caller.repository }),
       ...(wrapPlacer && { wrapPlacer }),

@@ -1,8 +1,5 @@
-import { Registry } from "prom-client";
 import { AdminServer } from "./admin/admin-server.ts";
 import { AdminToken } from "./admin/admin-token.ts";
-import { BuildMetrics } from "./admin/build-metrics.ts";
-import { addCertificateMetrics } from "./admin/certificate-metrics.ts";
 import type { Address } from "./base/address.ts";
 import { blameSetting } from "./base/blame-setting.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
@@ -14,6 +11,7 @@ import type { Config } from "./config/schema.ts";
 import { adminRoutes } from "./configured-admin.ts";
 import { openCluster } from "./configured-cluster.ts";
 import { downstreamLimits } from "./configured-limits.ts";
+import { makeMetrics } from "./configured-metrics.ts";
 import { policyOf } from "./configured-policy.ts";
 import { makePools, type ReachablePool } from "./configured-pools.ts";
 import { FACADE_PATHS } from "./control/facade.ts";
@@ -56,8 +54,6 @@ export interface GatewayParts {
 export async function startGateway(config: Config, log: Logger, parts: GatewayParts = {}): Promise<Gateway> {
   const { clock = systemClock, onReadDoor } = parts;
   const { tls, replicaTls, limits } = config;
-  const registry = new Registry();
-  const builds = new BuildMetrics(registry, config.metrics.repositories);
   const follow = (section: string, files: TlsFiles, servername?: string) =>
     new FollowedTls({ section, files, servername, clock, log });
   const { clientCa, cert, key } = tls;
@@ -65,7 +61,11 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
   const { enabled, servername, ...replicaFiles } = replicaTls;
   const upstreamTls = enabled ? follow("replicaTls", replicaFiles, servername) : undefined;
   const followed = [clientTls, upstreamTls].filter((one) => one !== undefined);
-  addCertificateMetrics(registry, () => followed.flatMap(({ expiries }) => expiries));
+  const { registry, builds, checks, rpcs } = makeMetrics(config, {
+    pools: () => pools.map(({ pool }) => pool),
+    census: () => dataplane.census(),
+    expiries: () => followed.flatMap(({ expiries }) => expiries),
+  });
   const policy = policyOf(config);
   const { trust, pods: podSettings } = config.identity;
   const asksForPods = podSettings.namespaces.length > 0;
@@ -77,6 +77,7 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
     replicaTls: upstreamTls,
     policy,
     builds,
+    checks,
     cluster,
     wrapPlacer: parts.wrapPlacer,
   });
@@ -94,6 +95,7 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
     facadePaths: FACADE_PATHS,
     callers: new Callers({ trust, pods }),
     ...(policy && { policy }),
+    onCallEnded: (path, end, durationMs) => rpcs.ended(path, end, durationMs),
   });
   let isDraining = false;
   const admin = new AdminServer({

@@ -12,6 +12,7 @@ import { ContentOwners } from "./replicas/content-owners.ts";
 import { DeletionCostKeeper } from "./replicas/deletion-cost-keeper.ts";
 import type { Discovery } from "./replicas/discovery/discovery.ts";
 import { Fleet } from "./replicas/fleet.ts";
+import type { MonitorOptions } from "./replicas/monitor-options.ts";
 import { acceptsBuilds, type Replica } from "./replicas/replica.ts";
 import type { HealthOptions } from "./replicas/replica-monitor.ts";
 import { ReplicaSearch } from "./replicas/replica-search.ts";
@@ -46,6 +47,8 @@ export interface PoolOptions {
   readonly policy?: Policy;
   /** Where the cost of deleting the replicas' pods is kept. Absent: it is not. */
   readonly deletionCostServer?: ApiServer;
+  /** A replica has been checked. */
+  readonly onChecked?: MonitorOptions["onChecked"];
   /** A build that is not internal has ended, or will not run. */
   readonly onBuildEnded?: (build: BuildEnd) => void;
   /** How the whole fleet's answers are made. */
@@ -89,6 +92,7 @@ export class Pool {
       health: options.health,
       platforms: options.platforms,
       ...(options.replicaTls && { tls: options.replicaTls }),
+      ...(options.onChecked && { onChecked: options.onChecked }),
     });
     const memory = new WarmMemory({ clock, ...options.memory });
     const remember = (key: string, replicaId: string, ageMs: number): void =>

@@ -7,6 +7,7 @@ import type { HeaderField } from "../http2/header-field.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { CallOutcome, RoutedCall } from "../routing/routed-call.ts";
 import { BRIDGE_RETURN, type RpcKind } from "../routing/rpc-table.ts";
+import { type CallEnd, endOfReset, endOfTrailers } from "./call-end.ts";
 import type { CallOptions, CallOwner } from "./call-options.ts";
 import { HeldBody } from "./held-body.ts";
 import { isSuccess, statusHeaders, trailersOf } from "./response-fields.ts";
@@ -16,7 +17,6 @@ import { UpstreamSide } from "./upstream-side.ts";
 
 /** What of the gateway's own errors is more than a refusal. */
 const OUTCOME_BY_KIND: Partial<Record<ErrorKind, CallOutcome>> = { cancelled: "cancelled", upstream_lost: "lost" };
-
 /** Life of a call. */
 type CallState =
   | { readonly t: "held"; readonly body: HeldBody; isEnded: boolean }
@@ -37,6 +37,7 @@ export class Call implements RoutedCall, StreamReceiver {
   readonly path: string;
   readonly client: CallOwner;
   readonly arrival: number;
+  readonly openedMs: number;
   readonly stream: Stream;
   readonly fields: readonly HeaderField[];
   /** A call whose body says where it belongs, has been read, and that the router knows. */
@@ -45,6 +46,7 @@ export class Call implements RoutedCall, StreamReceiver {
   replicaId = "";
   readonly #sentFields: readonly HeaderField[];
   #outcome: CallOutcome | undefined;
+  #end: CallEnd | undefined;
   #caller: Caller | undefined;
   #state: CallState;
   /** Stops what runs while the call is held. */
@@ -60,6 +62,7 @@ export class Call implements RoutedCall, StreamReceiver {
     this.path = path;
     this.client = owner;
     this.arrival = arrival;
+    this.openedMs = owner.clock.nowMs();
     this.stream = stream;
     this.fields = fields;
     this.#sentFields = sentFields;
@@ -74,6 +77,10 @@ export class Call implements RoutedCall, StreamReceiver {
 
   get outcome(): CallOutcome | undefined {
     return this.#outcome;
+  }
+
+  get end(): CallEnd | undefined {
+    return this.#end;
   }
 
   get caller(): Caller {
@@ -158,6 +165,7 @@ export class Call implements RoutedCall, StreamReceiver {
     const { stream } = this;
     const state = this.#state;
     if (state.t === "closed" || state.t === "answered") return;
+    this.#end ??= endOfTrailers(trailers, "gateway");
     this.#stopHold();
     if (state.t === "held") state.body.take();
     if (state.t === "joined") state.upstream.reset(ErrorCode.CANCEL);
@@ -225,7 +233,10 @@ export class Call implements RoutedCall, StreamReceiver {
 
   /** A header list of the replica's. */
   headersDown(fields: readonly HeaderField[], isEndOfStream: boolean): void {
-    if (isEndOfStream) this.#outcome ??= isSuccess(fields) ? "succeeded" : "failed";
+    if (isEndOfStream) {
+      this.#outcome ??= isSuccess(fields) ? "succeeded" : "failed";
+      this.#end ??= endOfTrailers(fields, this.kind === "facade" ? "gateway" : "replica");
+    }
     if (!this.stream.hasSentHeaders || fields[0]?.name !== ":status") this.stream.sendHeaders(fields, isEndOfStream);
     // Where the gateway has begun the response, the replica's own beginning is not news, only its end.
     else if (isEndOfStream) this.stream.sendHeaders(trailersOf(fields), true);
@@ -249,6 +260,7 @@ export class Call implements RoutedCall, StreamReceiver {
 
   reset(code: number): void {
     this.#outcome ??= "cancelled";
+    this.#end ??= endOfReset(code, "client");
     if (this.#state.t === "joined") this.#state.upstream.reset(code);
   }
 
@@ -259,6 +271,7 @@ export class Call implements RoutedCall, StreamReceiver {
   /** The replica ended the stream with RST_STREAM. */
   upstreamReset(code: number): void {
     this.#outcome ??= "failed";
+    this.#end ??= endOfReset(code, "replica");
     // NO_ERROR follows a whole answer, some of which may still wait for the client's window (RFC 9113 §8.1).
     if (code === ErrorCode.NO_ERROR) this.stream.resetWhenSent(code);
     else this.stream.reset(code);

@@ -7,6 +7,7 @@ import type { ConnectOutcome } from "../routing/routed-call.ts";
 import type { Router } from "../routing/router.ts";
 import { rpcKind } from "../routing/rpc-table.ts";
 import { Call } from "./call.ts";
+import type { OnCallEnded } from "./call-end.ts";
 import type { CallOwner } from "./call-options.ts";
 import { ClientUpstreams, type ClientUpstreamsOptions, FACADE_ID } from "./client-upstreams.ts";
 import type { DownstreamLimits } from "./downstream-limits.ts";
@@ -33,6 +34,7 @@ export interface CallServices extends Omit<ClientUpstreamsOptions, "limits" | "c
   readonly claim: () => string;
   /** Absent: every call is allowed. */
   readonly gate: PolicyGate | undefined;
+  readonly onCallEnded?: OnCallEnded;
 }
 
 /** One client, as its calls see it. */
@@ -81,6 +83,10 @@ export class ClientCalls implements CallOwner {
     this.#lastActiveMs = clock.nowMs();
   }
 
+  get openCalls(): number {
+    return this.#calls.size;
+  }
+
   /** How long no call has been open, in milliseconds; 0 while one is. */
   get idleMs(): number {
     return this.#calls.size > 0 ? 0 : this.clock.nowMs() - this.#lastActiveMs;
@@ -107,13 +113,13 @@ export class ClientCalls implements CallOwner {
     const { facadePaths, claim, limits, gate } = this.#services;
     if (this.#held.calls >= limits.heldStreams) {
       const text = `${this.#held.calls} calls wait on this connection (limits.heldStreams)`;
-      refuse(stream, refusedWith(new GatewayError("limit_exceeded", text)));
+      this.#refuse(stream, fields, new GatewayError("limit_exceeded", text));
       return;
     }
     const path = headerValue(fields, ":path")!;
     const refusal = gate?.refusal({ path, caller: this.callerOf(fields), client: this });
     if (refusal) {
-      refuse(stream, refusedWith(refusal));
+      this.#refuse(stream, fields, refusal);
       return;
     }
     const call = new Call({
@@ -130,6 +136,11 @@ export class ClientCalls implements CallOwner {
     if (gate?.mustRead(call)) this.#inspected.add(call);
     else this.#route(call);
     if (isEndOfStream) call.data(NO_BYTES, true);
+  }
+
+  #refuse(stream: Stream, fields: readonly HeaderField[], error: GatewayError): void {
+    refuse(stream, refusedWith(error));
+    this.#services.onCallEnded?.(headerValue(fields, ":path")!, { status: error.status, saidBy: "gateway" }, 0);
   }
 
   #route(call: Call): void {
@@ -212,10 +223,11 @@ export class ClientCalls implements CallOwner {
   }
 
   callClosed(call: Call): void {
-    const { router, clock } = this.#services;
+    const { router, clock, onCallEnded } = this.#services;
     this.#calls.delete(call);
     this.#inspected.delete(call);
     this.#lastActiveMs = clock.nowMs();
+    if (call.end) onCallEnded?.(call.path, call.end, this.#lastActiveMs - call.openedMs);
     if (call.kind === "solve" && !call.isRouted) router.solveArrived(this);
     router.closed(call);
   }

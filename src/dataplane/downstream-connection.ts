@@ -78,6 +78,10 @@ export class DownstreamConnection implements CallingClient, ClientConnection, Co
     return this.#bound?.idleMs ?? this.#options.clock.nowMs() - this.#openedMs;
   }
 
+  get openCalls(): number {
+    return this.#bound?.openCalls ?? 0;
+  }
+
   /** Whether a call of its has been open on this replica, of the pool that `router` belongs to, less than `withinMs` ago. */
   uses(router: Router, replicaId: string, withinMs: number): boolean {
     return this.#bound?.uses(router, replicaId, withinMs) === true;

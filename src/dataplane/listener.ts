@@ -15,6 +15,7 @@ import type { ReadBuffer, ReadBufferPool } from "./read-buffers.ts";
 import { RefusalLog } from "./refusal-log.ts";
 import { ReusedBufferReader } from "./socket-reader.ts";
 import { TlsServer } from "./tls-server.ts";
+import type { Traffic } from "./traffic.ts";
 import { Transport } from "./transport.ts";
 import type { TurnFlusher } from "./turn-flusher.ts";
 
@@ -68,6 +69,8 @@ export interface ListenerOptions {
   /** Whether one more connection may be served; a refusal is logged by whoever says no. */
   readonly mayAccept: () => boolean;
   readonly onClient: (client: AcceptedClient) => void;
+  /** Where the bytes of clients are counted. */
+  readonly traffic: Traffic;
   /** Default: the runtime's. */
   readonly onReadDoor?: OnReadDoor;
 }
@@ -165,9 +168,10 @@ export class Listener {
   }
 
   #secured(socket: TLSSocket, certificate: ClientCertificate): void {
-    const { flusher, buffers, onClient, onReadDoor = RUNTIME_DOOR } = this.#options;
+    const { flusher, buffers, onClient, traffic, onReadDoor = RUNTIME_DOOR } = this.#options;
     const reader = new ReusedBufferReader(buffers);
-    const transport = new Transport(socket, flusher, onReadDoor.install(socket, reader) ? reader : undefined);
+    const installed = onReadDoor.install(socket, reader) ? reader : undefined;
+    const transport = new Transport(socket, flusher, installed, false, traffic);
     const { servername } = socket;
     onClient({
       transport,
@@ -200,7 +204,8 @@ export class Listener {
     }
     if (kind !== "http2") log.info({ client: peerName(socket), speaks: kind, tlsMode }, "not a client of ours");
     if (kind === "http2") {
-      const transport = new Transport(socket, this.#options.flusher, undecided.reader);
+      const { flusher, traffic } = this.#options;
+      const transport = new Transport(socket, flusher, undecided.reader, false, traffic);
       const first = undecided.reader ? { bytes, start, end, lease } : undefined;
       if (!first) socket.unshift(bytes);
       const refusal = tlsMode === "required" && { refusal: this.#refusal(socket, TLS_REQUIRED) };

@@ -9,6 +9,7 @@ import { type Caller, describeCaller } from "../identity/caller.ts";
 import type { Callers } from "../identity/callers.ts";
 import type { Policy } from "../identity/policy.ts";
 import type { Router } from "../routing/router.ts";
+import type { OnCallEnded } from "./call-end.ts";
 import type { CallServices } from "./client-calls.ts";
 import { type Dialed, dial } from "./dialer.ts";
 import { DownstreamConnection } from "./downstream-connection.ts";
@@ -19,6 +20,7 @@ import { PolicyGate } from "./policy-gate.ts";
 import { ReadBufferPool } from "./read-buffers.ts";
 import { RefusalLog } from "./refusal-log.ts";
 import { RefusedClient } from "./refused-client.ts";
+import { Traffic } from "./traffic.ts";
 import { TurnFlusher } from "./turn-flusher.ts";
 
 /** A client that has had no call open for this long may be sent away while the gateway drains. */
@@ -71,6 +73,22 @@ export interface SwitchOptions {
   readonly upstreamNoun?: string;
   /** What callers may do. Default: everything. */
   readonly policy?: Policy;
+  readonly onCallEnded?: OnCallEnded;
+}
+
+/** What a switch has done and does, for whoever watches it. */
+export interface SwitchCensus {
+  readonly connections: number;
+  /** Calls that are open, on all of them. */
+  readonly calls: number;
+  /** Connections that were taken since the start. */
+  readonly accepted: number;
+  /** Of those, they that were told why they are not served: no TLS or no trusted certificate. */
+  readonly unauthenticated: number;
+  /** Connections that were not taken, because there were as many as may be. */
+  readonly refused: number;
+  readonly receivedBytes: number;
+  readonly sentBytes: number;
 }
 
 /** The data plane as a whole: listeners, and the connections of clients. */
@@ -83,6 +101,10 @@ export class Switch {
   readonly #connections = new Set<DownstreamConnection | RefusedClient>();
   readonly #refusals: RefusalLog;
   readonly #gate: PolicyGate | undefined;
+  readonly #traffic = new Traffic();
+  #accepted = 0;
+  #unauthenticated = 0;
+  #refused = 0;
   #isFullReported = false;
 
   constructor(options: SwitchOptions) {
@@ -105,6 +127,7 @@ export class Switch {
       handshakeTimeoutMs: limits.handshakeTimeoutMs,
       mayAccept: () => this.#mayAccept(),
       onClient: (client) => this.#serve(client, choose),
+      traffic: this.#traffic,
       ...(onReadDoor && { onReadDoor }),
     });
     this.#listeners.push(listener);
@@ -117,6 +140,7 @@ export class Switch {
       this.#options.log.warn({ connections: this.#connections.size }, "connections refused (limits.connections)");
     }
     this.#isFullReported = isFull;
+    if (isFull) this.#refused++;
     return !isFull;
   }
 
@@ -144,6 +168,8 @@ export class Switch {
           onEnded,
         });
     this.#connections.add(connection);
+    this.#accepted++;
+    if (refusal) this.#unauthenticated++;
     connection.start(first);
   }
 
@@ -167,6 +193,24 @@ export class Switch {
     };
     this.#services.set(pool, services);
     return services;
+  }
+
+  /** What it has done and does. */
+  census(): SwitchCensus {
+    const { receivedBytes, sentBytes } = this.#traffic;
+    let calls = 0;
+    for (const connection of this.#connections) {
+      if (connection instanceof DownstreamConnection) calls += connection.openCalls;
+    }
+    return {
+      connections: this.#connections.size,
+      calls,
+      accepted: this.#accepted,
+      unauthenticated: this.#unauthenticated,
+      refused: this.#refused,
+      receivedBytes,
+      sentBytes,
+    };
   }
 
   /** Accept no new connection. */

@@ -1,6 +1,7 @@
 import type { Duplex } from "node:stream";
 import type { ReadBuffer } from "./read-buffers.ts";
 import type { OnBytes, ReusedBufferReader } from "./socket-reader.ts";
+import { Traffic } from "./traffic.ts";
 import type { Flushable, TurnFlusher } from "./turn-flusher.ts";
 
 /** Collected output beyond this leaves at once instead of at the end of the turn. */
@@ -41,8 +42,20 @@ export class Transport implements Flushable {
   #onEnd: ((end: TransportEnd) => void) | undefined;
   #error: Error | undefined;
 
-  /** `keepsWritten`: the stream may hold what was written beyond the write's callback, so it gets copies. */
-  constructor(stream: Duplex, flusher: TurnFlusher, reader?: ReusedBufferReader, keepsWritten = false) {
+  readonly #traffic: Traffic;
+
+  /**
+   * `keepsWritten`: the stream may hold what was written beyond the write's
+   * callback, so it gets copies. `traffic`: where its bytes are counted.
+   */
+  constructor(
+    stream: Duplex,
+    flusher: TurnFlusher,
+    reader?: ReusedBufferReader,
+    keepsWritten = false,
+    traffic = new Traffic(),
+  ) {
+    this.#traffic = traffic;
     this.#keepsWritten = keepsWritten;
     this.#stream = stream;
     this.#flusher = flusher;
@@ -53,9 +66,14 @@ export class Transport implements Flushable {
    * Begin to read. `onEnd` is called once, when the peer has closed or the
    * stream is destroyed; nothing is delivered afterwards.
    */
-  start(onBytes: OnBytes, onEnd: (end: TransportEnd) => void): void {
+  start(deliver: OnBytes, onEnd: (end: TransportEnd) => void): void {
     this.#onEnd = onEnd;
     const stream = this.#stream;
+    const traffic = this.#traffic;
+    const onBytes: OnBytes = (bytes, start, end, lease) => {
+      traffic.receivedBytes += end - start;
+      deliver(bytes, start, end, lease);
+    };
     stream.on("error", (error) => {
       this.#error = error;
     });
@@ -188,6 +206,7 @@ export class Transport implements Flushable {
       for (const { lease } of segments) lease?.release();
       segments = [{ bytes: copy, lease: undefined }];
     }
+    this.#traffic.sentBytes += size;
     this.#inFlightBytes += size;
     this.#inFlightWrites++;
     const written = (): void => this.#written(size, segments);

@@ -2,6 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
 import type { Discovery } from "./discovery/discovery.ts";
+import type { MonitorOptions } from "./monitor-options.ts";
 import type { HealthOptions } from "./replica-monitor.ts";
 
 /** What a fleet is made from. */
@@ -17,6 +18,7 @@ export interface FleetOptions {
   readonly platforms: readonly string[];
   /** How to speak to the replicas. Absent: cleartext. */
   readonly tls?: TlsMaterial;
+  readonly onChecked?: MonitorOptions["onChecked"];
   /** A number in [0, 1), for jitter. Default Math.random. */
   readonly random?: () => number;
 }

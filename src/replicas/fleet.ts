@@ -236,12 +236,13 @@ export class Fleet {
   }
 
   #add(endpoint: Endpoint): void {
-    const { clock, log, tls, random = Math.random, health } = this.#options;
+    const { clock, log, tls, random = Math.random, health, onChecked } = this.#options;
     const monitor = new ReplicaMonitor({
       endpoint,
       clock,
       log: log.child({ replica: endpoint.id }),
       ...(tls && { tls }),
+      ...(onChecked && { onChecked }),
       health: { ...DEFAULT_HEALTH, ...health },
       random,
       refusal: ({ platforms }) =>

@@ -27,6 +27,8 @@ export interface MonitorOptions {
   readonly random: () => number;
   /** Why a replica of these facts cannot be of this fleet; `undefined`: it can. */
   readonly refusal: (facts: ReplicaFacts) => string | undefined;
+  /** Called after every check. */
+  readonly onChecked?: (durationMs: number, isWell: boolean) => void;
   /** Called after every change of state or identity. */
   readonly onChange: (replica: Replica) => void;
   /** Called after every change of its load. */

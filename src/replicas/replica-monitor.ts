@@ -42,7 +42,7 @@ export class ReplicaMonitor {
   constructor(options: MonitorOptions) {
     this.#options = options;
     this.#endpoint = options.endpoint;
-    const { clock, log, tls, health, random, onBuildEnded, onNews, refusal } = options;
+    const { clock, log, tls, health, random, onBuildEnded, onNews, refusal, onChecked } = options;
     this.#probe = new ReplicaProbe({
       clock,
       log,
@@ -51,6 +51,7 @@ export class ReplicaMonitor {
       onConnectionLost: () => this.#connectionLost(),
       onIdentity: (earlier) => this.#identified(earlier),
       refusal,
+      onChecked,
     });
     this.#failures = new FailedChecks(clock);
     this.#load = new ReplicaLoad(clock, () => this.#loadChanged());

@@ -18,6 +18,8 @@ export interface ReplicaProbeOptions {
   readonly onConnectionLost: () => void;
   /** Called when the replica turns out to be another daemon than the earlier one, or for the first time which one it is. */
   readonly onIdentity: (earlier: string | undefined) => void;
+  /** Hears of each check that has run to its end. */
+  readonly onChecked: ((durationMs: number, isWell: boolean) => void) | undefined;
   /** Why a replica of these facts cannot be of this fleet; `undefined`: it can. */
   readonly refusal: (facts: ReplicaFacts) => string | undefined;
 }
@@ -53,7 +55,22 @@ export class ReplicaProbe {
    * Error where it is not well or cannot be of this fleet; where `earlierFactsDo`, the facts are not waited for.
    */
   async check(address: Address, earlierFactsDo: boolean): Promise<void> {
+    const { clock, onChecked } = this.#options;
     const client = this.#connect(address);
+    const beganMs = clock.nowMs();
+    const ended = (isWell: boolean): void => {
+      if (client === this.#client) onChecked?.(clock.nowMs() - beganMs, isWell);
+    };
+    try {
+      await this.#examine(client, earlierFactsDo);
+    } catch (error) {
+      ended(false);
+      throw error;
+    }
+    ended(true);
+  }
+
+  async #examine(client: ReplicaClient, earlierFactsDo: boolean): Promise<void> {
     await this.#askHealth(client);
     if (client === this.#client && this.#facts.isDue(client)) {
       const asked = this.#askFacts(client);

@@ -3,7 +3,7 @@ import { SETTINGS, type Setting, SIDECAR_SETTINGS } from "../../src/config/setti
 /** Where the text lives. */
 export const CONFIGURATION_DOC = new URL("../../docs/configuration.md", import.meta.url);
 
-const INTRODUCTION = `<!-- Generated from src/config by test/support/generate-configuration-doc.ts. Change the schema, not this file. -->
+const INTRODUCTION = `<!-- Generated from src/config by test/support/generate-docs.ts. Change the schema, not this file. -->
 
 # Configuration
 

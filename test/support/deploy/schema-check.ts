@@ -1,6 +1,10 @@
 import { Certificate, Issuer } from "@kubernetes-models/cert-manager/cert-manager.io/v1";
 import { ScaledObject } from "@kubernetes-models/keda/keda.sh/v1alpha1";
-import { PodMonitor, ServiceMonitor } from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";
+import {
+  PodMonitor,
+  PrometheusRule,
+  ServiceMonitor,
+} from "@kubernetes-models/prometheus-operator/monitoring.coreos.com/v1";
 import { Deployment, StatefulSet } from "kubernetes-models/apps/v1";
 import { NetworkPolicy } from "kubernetes-models/networking.k8s.io/v1";
 import { PodDisruptionBudget } from "kubernetes-models/policy/v1";
@@ -17,7 +21,7 @@ interface Model {
 
 const MODELS: readonly Model[] = [
   ...[Namespace, ServiceAccount, ConfigMap, Service, Pod, Deployment, StatefulSet, PodDisruptionBudget],
-  ...[NetworkPolicy, Role, RoleBinding, ScaledObject, ServiceMonitor, PodMonitor, Certificate, Issuer],
+  ...[NetworkPolicy, Role, RoleBinding, ScaledObject, ServiceMonitor, PodMonitor, PrometheusRule, Certificate, Issuer],
 ];
 
 /** Fields that are newer than the models: those of keda for Node 20 end before KEDA 2.12 (its CRD, ScaledObject, spec.advanced). */

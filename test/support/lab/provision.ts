@@ -14,6 +14,7 @@ const BASE_PACKAGES: PackageSet = { name: "base", packages: ["busybox-static"], 
 const RUNC_PACKAGES: PackageSet = { name: "runc", packages: ["runc"], suites: ["own"] };
 const GIT_PACKAGES: PackageSet = { name: "git", packages: ["git"], suites: ["own"] };
 const REGISTRY_PACKAGES: PackageSet = { name: "registry", packages: ["docker-registry"], suites: ["sid", "own"] };
+const PROMETHEUS_PACKAGES: PackageSet = { name: "prometheus", packages: ["prometheus"], suites: ["own", "sid"] };
 const BUILDX_PACKAGES: Record<BuildxVersion, PackageSet> = {
   "0.29": { name: "buildx-0.29", packages: ["docker-buildx"], suites: ["sid"] },
   "0.13": { name: "buildx-0.13", packages: ["docker-buildx"], suites: ["trixie"] },
@@ -53,15 +54,28 @@ export async function provision(options: ProvisionOptions): Promise<Provisioned>
   }
 }
 
-/** Docker's registry from Debian, or one line that says why it cannot be had. Kept in `cacheDir` between runs. */
+/** A folder with programs, or one line that says why it cannot be had. */
+export type ProgramsOutcome = { readonly folder: string } | { readonly reason: string };
+
+/** Docker's registry from Debian. Kept in `cacheDir` between runs. */
 export async function provisionRegistry(
   cacheDir: string,
 ): Promise<{ readonly file: string } | { readonly reason: string }> {
+  const outcome = await provisionPrograms(cacheDir, REGISTRY_PACKAGES, "docker-registry");
+  return "reason" in outcome ? outcome : { file: join(outcome.folder, "docker-registry") };
+}
+
+/** The folder with Prometheus and promtool from Debian. Kept in `cacheDir` between runs. */
+export function provisionPrometheus(cacheDir: string): Promise<ProgramsOutcome> {
+  return provisionPrograms(cacheDir, PROMETHEUS_PACKAGES, "prometheus");
+}
+
+async function provisionPrograms(cacheDir: string, packages: PackageSet, name: string): Promise<ProgramsOutcome> {
   const cache = new PackageCache(cacheDir);
   try {
-    const outcome = await cache.fetch(REGISTRY_PACKAGES);
+    const outcome = await cache.fetch(packages);
     if (outcome.t === "unavailable") return { reason: outcome.reason };
-    return { file: packageFile(outcome, "docker-registry", "usr/bin/docker-registry") };
+    return { folder: packageFile(outcome, name, "usr/bin") };
   } finally {
     await cache.close();
   }

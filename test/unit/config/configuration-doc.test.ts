@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { loadConfig } from "../../../src/config/load.ts";
 import { CONFIGURATION_DOC, configurationDoc } from "../../support/configuration-doc.ts";
 
-test("docs/configuration.md is what the schema generates (npx tsx test/support/generate-configuration-doc.ts)", () => {
+test("docs/configuration.md is what the schema generates (npx tsx test/support/generate-docs.ts)", () => {
   expect(readFileSync(CONFIGURATION_DOC, "utf8")).toBe(configurationDoc());
 });
 

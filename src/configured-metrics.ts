@@ -1,0 +1,52 @@
+import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { BuildMetrics } from "./admin/build-metrics.ts";
+import { addCertificateMetrics } from "./admin/certificate-metrics.ts";
+import { addFleetMetrics, CheckMetrics, type MeasuredPool } from "./admin/fleet-metrics.ts";
+import { RpcMetrics } from "./admin/rpc-metrics.ts";
+import { addSwitchMetrics, type SwitchNumbers } from "./admin/switch-metrics.ts";
+import type { CertificateExpiry } from "./base/followed-tls.ts";
+import { programVersion } from "./base/program-version.ts";
+import type { Config } from "./config/schema.ts";
+
+/** What metrics are read from, when they are asked for. */
+export interface MetricSubjects {
+  readonly pools: () => readonly MeasuredPool[];
+  readonly census: () => SwitchNumbers;
+  readonly expiries: () => readonly CertificateExpiry[];
+}
+
+/** All that Prometheus can be told, and those that have to be told of what happens. */
+export interface GatewayMetrics {
+  readonly registry: Registry;
+  readonly builds: BuildMetrics;
+  readonly checks: CheckMetrics;
+  readonly rpcs: RpcMetrics;
+}
+
+/** Everything that stands before a metric's name. */
+const PREFIX = "bkgw_";
+
+/** Make the metrics of a gateway, its process among them. */
+export function makeMetrics({ metrics }: Pick<Config, "metrics">, subjects: MetricSubjects): GatewayMetrics {
+  const registry = new Registry();
+  const told = {
+    builds: new BuildMetrics(registry, metrics.repositories),
+    checks: new CheckMetrics(registry),
+    rpcs: new RpcMetrics(registry),
+  };
+  addFleetMetrics(registry, subjects.pools);
+  addSwitchMetrics(registry, subjects.census);
+  addCertificateMetrics(registry, subjects.expiries);
+  new Gauge({
+    name: `${PREFIX}build_info`,
+    help: "1, with the versions of the gateway and of Node.",
+    labelNames: ["version", "node"],
+    registers: [registry],
+  }).set({ version: programVersion(), node: process.version }, 1);
+  collectDefaultMetrics({ register: registry, prefix: PREFIX });
+  for (const { name } of registry.getMetricsAsArray()) {
+    // Gauges that are called totals, and their parts, of no use to anybody here.
+    if (name.startsWith(`${PREFIX}nodejs_active_`)) registry.removeSingleMetric(name);
+  }
+  return { registry, ...told };
+}

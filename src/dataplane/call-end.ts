@@ -1,0 +1,36 @@
+import { GrpcStatus } from "../base/errors.ts";
+import { ErrorCode } from "../http2/errors.ts";
+import { type HeaderField, headerValue } from "../http2/header-field.ts";
+
+/** Who had the last word in a call. */
+export type LastWord = "client" | "gateway" | "replica";
+
+/** How a call ended. */
+export interface CallEnd {
+  /** Of gRPC; -1 where what was said is none. */
+  readonly status: number;
+  readonly saidBy: LastWord;
+}
+
+/** Hears of a call's end. It is called for every call, so what it does must cost little. */
+export type OnCallEnded = (path: string, end: CallEnd, durationMs: number) => void;
+
+/** What a client makes of a reset where no status came (grpc/grpc doc/PROTOCOL-HTTP2.md, Errors). */
+const STATUS_OF_RESET: Readonly<Record<number, number>> = {
+  [ErrorCode.REFUSED_STREAM]: GrpcStatus.UNAVAILABLE,
+  [ErrorCode.CANCEL]: GrpcStatus.CANCELLED,
+  [ErrorCode.ENHANCE_YOUR_CALM]: GrpcStatus.RESOURCE_EXHAUSTED,
+  [ErrorCode.INADEQUATE_SECURITY]: GrpcStatus.PERMISSION_DENIED,
+};
+
+/** A call that ended with trailers. */
+export function endOfTrailers(fields: readonly HeaderField[], saidBy: LastWord): CallEnd {
+  const text = headerValue(fields, "grpc-status") ?? "";
+  return { status: /^\d{1,2}$/.test(text) ? Number(text) : -1, saidBy };
+}
+
+/** A call that ended with RST_STREAM; a client's reset is a cancel, whatever its code. */
+export function endOfReset(code: number, saidBy: LastWord): CallEnd {
+  const status = saidBy === "client" ? GrpcStatus.CANCELLED : (STATUS_OF_RESET[code] ?? GrpcStatus.INTERNAL);
+  return { status, saidBy };
+}
