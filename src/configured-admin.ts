@@ -7,6 +7,7 @@ import { loadRoute } from "./admin/load-route.ts";
 import { metricsRoutes } from "./admin/metrics-route.ts";
 import { probeRoutes } from "./admin/probes.ts";
 import { readinessOf } from "./admin/readiness.ts";
+import { replicaDebugRoute } from "./admin/replica-debug-route.ts";
 import type { AdminRoutes } from "./admin/routes.ts";
 import type { Clock } from "./base/clock.ts";
 import type { Config } from "./config/schema.ts";
@@ -43,10 +44,11 @@ export function adminRoutes({ admin, queue }: Config, subjects: AdminSubjects): 
   const token = admin.tokenFile === undefined ? undefined : new AdminToken(admin.tokenFile);
   return {
     ...probeRoutes(readiness),
-    ...metricsRoutes(registry),
+    ...metricsRoutes({ registry, pools, replicaPort: admin.replicaDebugPort }),
     ...healthRoute(pools, readiness),
     ...loadRoute(pools),
     ...drainRoutes(pools.map(drainable), { clock, token }),
     ...explainRoute(pools),
+    ...replicaDebugRoute(pools, { port: admin.replicaDebugPort, withProfiles: admin.replicaProfiles }),
   };
 }

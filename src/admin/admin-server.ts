@@ -100,6 +100,7 @@ export class AdminServer {
         query: new URLSearchParams(search),
         authorization: message.headers.authorization,
         isFromOwner: this.#isUnixSocket,
+        message,
         signal: leaving.signal,
       };
       await this.#handle(found.route, request, response, path);

@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 
 /** What a route sees of a request. */
 export interface AdminRequest {
@@ -10,6 +10,8 @@ export interface AdminRequest {
   readonly authorization: string | undefined;
   /** It came over a unix socket, which only the gateway's own user can open. */
   readonly isFromOwner: boolean;
+  /** The request itself, for what hands it on. */
+  readonly message: IncomingMessage;
   /** Aborted when nobody waits for the answer any more. */
   readonly signal: AbortSignal;
 }

@@ -15,7 +15,7 @@ import { affinitySchema, placementSchema, queueSchema } from "./scheduling-schem
 import { serviceList } from "./service-values.ts";
 import { isGiven, isMap, section } from "./structure.ts";
 import { replicaTlsSchema, tlsSchema } from "./tls-schema.ts";
-import { count, duration, quote, word } from "./value-types.ts";
+import { count, duration, flag, quote, word } from "./value-types.ts";
 
 const DEFAULT_LISTEN: Address = { t: "tcp", host: "0.0.0.0", port: 1234 };
 
@@ -81,6 +81,15 @@ export const configSchema = section(
           "File with the token, at least 16 characters, that a request must carry to drain a replica over TCP. " +
             "Read again when it changes. Absent: nothing can be changed over TCP.",
         ),
+      replicaDebugPort: count({ max: 65_535 })
+        .default(6_060)
+        .describe(
+          "Port of the replicas' own metrics and debug pages (buildkitd's `debugAddress`), which `/replicas/<name>/metrics` " +
+            "and `/replicas/<name>/debug/…` show. `0`: they are not shown.",
+        ),
+      replicaProfiles: flag()
+        .default(false)
+        .describe("Show the replicas' profiles (`/replicas/<name>/debug/pprof/…`), too, which cost them something."),
     }),
     log: logSchema,
     drain: drainSchema,

@@ -43,7 +43,11 @@ describe("defaults", () => {
       pools: {},
       tls: { mode: "off" },
       replicaTls: { enabled: false },
-      admin: { listen: { t: "tcp", host: "127.0.0.1", port: 6060 } },
+      admin: {
+        listen: { t: "tcp", host: "127.0.0.1", port: 6060 },
+        replicaDebugPort: 6_060,
+        replicaProfiles: false,
+      },
       log: { level: "info" },
       drain: { delay: 5_000, grace: 3_600_000 },
       kubernetes: { deletionCost: false },
