@@ -28,6 +28,7 @@ const { metafile } = await build({
   logLevel: "warning",
 });
 await cp(`${ROOT}proto`, `${OUT}proto`, { recursive: true });
+await cp(`${ROOT}src/admin/dashboard`, `${OUT}dashboard`, { recursive: true });
 const { name, version, description, type } = manifest;
 await writeFile(`${OUT}package.json`, `${JSON.stringify({ name, version, description, type }, null, 2)}\n`);
 

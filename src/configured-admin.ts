@@ -1,7 +1,11 @@
 import type { Registry } from "prom-client";
+import type { Activity } from "./admin/activity.ts";
 import { AdminToken } from "./admin/admin-token.ts";
+import { dashboardRoutes } from "./admin/dashboard-route.ts";
 import { drainRoutes } from "./admin/drain-routes.ts";
+import { StatusEvents } from "./admin/events-route.ts";
 import { explainRoute } from "./admin/explain-route.ts";
+import { gatewayStatus } from "./admin/gateway-status.ts";
 import { healthRoute } from "./admin/health-route.ts";
 import { loadRoute } from "./admin/load-route.ts";
 import { metricsRoutes } from "./admin/metrics-route.ts";
@@ -9,7 +13,10 @@ import { probeRoutes } from "./admin/probes.ts";
 import { readinessOf } from "./admin/readiness.ts";
 import { replicaDebugRoute } from "./admin/replica-debug-route.ts";
 import type { AdminRoutes } from "./admin/routes.ts";
+import { statusRoute } from "./admin/status-route.ts";
 import type { Clock } from "./base/clock.ts";
+import type { CertificateExpiry } from "./base/followed-tls.ts";
+import { programVersion } from "./base/program-version.ts";
 import type { Config } from "./config/schema.ts";
 import type { Switch } from "./dataplane/switch.ts";
 import type { Pool } from "./pool.ts";
@@ -20,12 +27,14 @@ export interface AdminSubjects {
   readonly pools: readonly Pool[];
   readonly dataplane: Switch;
   readonly registry: Registry;
+  readonly activity: Activity;
+  readonly expiries: () => readonly CertificateExpiry[];
   readonly isDraining: () => boolean;
 }
 
 /** All that the admin port serves. */
 export function adminRoutes({ admin, queue }: Config, subjects: AdminSubjects): AdminRoutes {
-  const { clock, pools, dataplane, registry, isDraining } = subjects;
+  const { clock, pools, dataplane, registry, activity, expiries, isDraining } = subjects;
   const readiness = () =>
     readinessOf(
       isDraining(),
@@ -41,12 +50,28 @@ export function adminRoutes({ admin, queue }: Config, subjects: AdminSubjects): 
     fleet: pool.fleet,
     isSettled: (replicaId: string) => pool.isSettled(replicaId) && !dataplane.isUsed(pool.side, replicaId),
   });
+  const startedAt = clock.wallTime();
+  const status = () =>
+    gatewayStatus({
+      version: programVersion(),
+      startedAt,
+      now: () => clock.wallTime(),
+      nowMs: () => clock.nowMs(),
+      readiness,
+      pools,
+      census: () => dataplane.census(),
+      activity,
+      expiries,
+    });
   const token = admin.tokenFile === undefined ? undefined : new AdminToken(admin.tokenFile);
   return {
     ...probeRoutes(readiness),
     ...metricsRoutes({ registry, pools, replicaPort: admin.replicaDebugPort }),
     ...healthRoute(pools, readiness),
     ...loadRoute(pools),
+    ...statusRoute(status),
+    ...new StatusEvents(status, clock).routes(),
+    ...dashboardRoutes(),
     ...drainRoutes(pools.map(drainable), { clock, token }),
     ...explainRoute(pools),
     ...replicaDebugRoute(pools, { port: admin.replicaDebugPort, withProfiles: admin.replicaProfiles }),

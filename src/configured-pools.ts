@@ -1,3 +1,4 @@
+import type { Activity } from "./admin/activity.ts";
 import type { BuildMetrics } from "./admin/build-metrics.ts";
 import type { CheckMetrics } from "./admin/fleet-metrics.ts";
 import type { Clock } from "./base/clock.ts";
@@ -30,6 +31,7 @@ export interface PoolSurroundings {
   readonly policy: Policy | undefined;
   readonly builds: BuildMetrics;
   readonly checks: CheckMetrics;
+  readonly activity: Activity;
   /** Where Services are looked up; needed where one is configured. */
   readonly cluster: Cluster | undefined;
   readonly wrapPlacer?: PoolOptions["wrapPlacer"] | undefined;
@@ -37,7 +39,7 @@ export interface PoolSurroundings {
 
 /** Make the pools of a configuration. None is started. */
 export function makePools(config: Config, surroundings: PoolSurroundings): ReachablePool[] {
-  const { clock, log, replicaTls, policy, builds, checks, cluster, wrapPlacer } = surroundings;
+  const { clock, log, replicaTls, policy, builds, checks, activity, cluster, wrapPlacer } = surroundings;
   const { health, affinity, placement, queue, control } = config;
   const configured = poolsOf(config);
   return configured.map((pool) => ({
@@ -71,8 +73,12 @@ export function makePools(config: Config, surroundings: PoolSurroundings): Reach
       ...(policy && { policy }),
       ...(cluster && config.kubernetes.deletionCost && { deletionCostServer: cluster.server }),
       onChecked: (durationMs, isWell) => checks.checked(pool.name, durationMs, isWell),
-      onBuildEnded: ({ caller, reason = "none", ...build }) =>
-        builds.ended({ ...build, pool: pool.name, reason, repository: caller.repository }),
+      onBuildMoved: (build) => activity.moved(pool.name, build),
+      onBuildEnded: (build) => {
+        const { caller, reason = "none" } = build;
+        builds.ended({ ...build, pool: pool.name, reason, repository: caller.repository });
+        activity.ended(pool.name, build);
+      },
       ...(wrapPlacer && { wrapPlacer }),
     }),
   }));

@@ -1,3 +1,4 @@
+import { Activity } from "./admin/activity.ts";
 import { AdminServer } from "./admin/admin-server.ts";
 import { AdminToken } from "./admin/admin-token.ts";
 import type { Address } from "./base/address.ts";
@@ -61,11 +62,13 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
   const { enabled, servername, ...replicaFiles } = replicaTls;
   const upstreamTls = enabled ? follow("replicaTls", replicaFiles, servername) : undefined;
   const followed = [clientTls, upstreamTls].filter((one) => one !== undefined);
+  const expiries = () => followed.flatMap((one) => one.expiries);
   const { registry, builds, checks, rpcs } = makeMetrics(config, {
     pools: () => pools.map(({ pool }) => pool),
     census: () => dataplane.census(),
-    expiries: () => followed.flatMap(({ expiries }) => expiries),
+    expiries,
   });
+  const activity = new Activity(clock);
   const policy = policyOf(config);
   const { trust, pods: podSettings } = config.identity;
   const asksForPods = podSettings.namespaces.length > 0;
@@ -78,6 +81,7 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
     policy,
     builds,
     checks,
+    activity,
     cluster,
     wrapPlacer: parts.wrapPlacer,
   });
@@ -104,6 +108,8 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
       pools: pools.map(({ pool }) => pool),
       dataplane,
       registry,
+      activity,
+      expiries,
       isDraining: () => isDraining,
     }),
     log,

@@ -23,7 +23,8 @@ import type { Explanation } from "./routing/explanation.ts";
 import type { Placer } from "./routing/placer.ts";
 import { QueuedPlacer } from "./routing/queued-placer.ts";
 import type { PlacerOptions } from "./routing/queued-placer-options.ts";
-import type { BuildEnd } from "./routing/running-build.ts";
+import type { BuildEnd, BuildPlace } from "./routing/running-build.ts";
+import type { WaitingState } from "./routing/waiting-news.ts";
 import { WarmMemory } from "./routing/warm-memory.ts";
 
 /** What a pool is made from. */
@@ -49,6 +50,8 @@ export interface PoolOptions {
   readonly deletionCostServer?: ApiServer;
   /** A replica has been checked. */
   readonly onChecked?: MonitorOptions["onChecked"];
+  /** A build that is not internal goes to a replica, or for now to none. */
+  readonly onBuildMoved?: (build: BuildPlace) => void;
   /** A build that is not internal has ended, or will not run. */
   readonly onBuildEnded?: (build: BuildEnd) => void;
   /** How the whole fleet's answers are made. */
@@ -75,6 +78,7 @@ export class Pool {
   /** What the data plane needs of it. */
   readonly side: SwitchPool;
   readonly #facade: Facade;
+  readonly #memory: WarmMemory;
   readonly #deletionCost: DeletionCostKeeper | undefined;
   #stopDeletionCost: Cancel = () => {};
   readonly #acceptanceListeners = new Set<() => void>();
@@ -162,13 +166,16 @@ export class Pool {
       keySources,
       progress: options.progress,
       ...(options.policy && { policy: options.policy }),
+      ...(options.onBuildMoved && { onBuildMoved: options.onBuildMoved }),
       onBuildEnded: (build) => {
-        const { caller, replicaId: replica, ...told } = build;
+        // The cause may hold what the build ran, and with it secrets.
+        const { caller, replicaId: replica, cause: _, ...told } = build;
         log.info({ ...told, replica, ...describeCaller(caller) }, "build ended");
         options.onBuildEnded?.(build);
       },
     });
     this.fleet = fleet;
+    this.#memory = memory;
     this.placer = placer;
     this.#facade = facade;
     this.#deletionCost =
@@ -227,6 +234,16 @@ export class Pool {
     const running = this.fleet.replicas().reduce((sum, { runningBuilds }) => sum + runningBuilds, 0);
     const { queued } = this.placer.census();
     return { queued, running, readyReplicas: this.#ready.length, maxBuilds: this.maxBuilds };
+  }
+
+  /** Builds that wait, the next first, with what each waits for; at most `max`. */
+  waiting(max: number): readonly WaitingState[] {
+    return this.placer.news.list(max);
+  }
+
+  /** The keys that were found warm on a replica last, at most `max`, and how many there are. */
+  warmKeys(replicaId: string, max: number): { readonly keys: readonly string[]; readonly count: number } {
+    return { keys: this.#memory.newestKeys(replicaId, max), count: this.#memory.warmKeys(replicaId) };
   }
 
   /** Where a build of this key would go now, and why. */

@@ -1,4 +1,5 @@
 import { GrpcStatus } from "../base/errors.ts";
+import { printable } from "../base/printable.ts";
 import { ErrorCode } from "../http2/errors.ts";
 import { type HeaderField, headerValue } from "../http2/header-field.ts";
 
@@ -10,10 +11,15 @@ export interface CallEnd {
   /** Of gRPC; -1 where what was said is none. */
   readonly status: number;
   readonly saidBy: LastWord;
+  /** What was said of it, for people; empty: nothing. */
+  readonly message: string;
 }
 
 /** Hears of a call's end. It is called for every call, so what it does must cost little. */
 export type OnCallEnded = (path: string, end: CallEnd, durationMs: number) => void;
+
+/** Longest message that is kept. */
+const MAX_MESSAGE_CHARACTERS = 400;
 
 /** What a client makes of a reset where no status came (grpc/grpc doc/PROTOCOL-HTTP2.md, Errors). */
 const STATUS_OF_RESET: Readonly<Record<number, number>> = {
@@ -26,11 +32,20 @@ const STATUS_OF_RESET: Readonly<Record<number, number>> = {
 /** A call that ended with trailers. */
 export function endOfTrailers(fields: readonly HeaderField[], saidBy: LastWord): CallEnd {
   const text = headerValue(fields, "grpc-status") ?? "";
-  return { status: /^\d{1,2}$/.test(text) ? Number(text) : -1, saidBy };
+  const status = /^\d{1,2}$/.test(text) ? Number(text) : -1;
+  return { status, saidBy, message: status === 0 ? "" : readMessage(headerValue(fields, "grpc-message") ?? "") };
 }
 
 /** A call that ended with RST_STREAM; a client's reset is a cancel, whatever its code. */
 export function endOfReset(code: number, saidBy: LastWord): CallEnd {
   const status = saidBy === "client" ? GrpcStatus.CANCELLED : (STATUS_OF_RESET[code] ?? GrpcStatus.INTERNAL);
-  return { status, saidBy };
+  return { status, saidBy, message: "" };
+}
+
+/** The beginning of a `grpc-message`, of which a percent-encoded character may be cut (doc/PROTOCOL-HTTP2.md, Status-Message). */
+function readMessage(encoded: string): string {
+  const isCut = encoded.length > MAX_MESSAGE_CHARACTERS;
+  const start = encoded.slice(0, MAX_MESSAGE_CHARACTERS).replace(isCut ? /%[0-9A-Fa-f]?$/ : "", "");
+  const bytes = start.replace(/%([0-9A-Fa-f]{2})/g, (_whole, hex) => String.fromCharCode(Number.parseInt(hex, 16)));
+  return printable(Buffer.from(bytes, "latin1").toString("utf8").replace(/\n/g, " "), MAX_MESSAGE_CHARACTERS);
 }

@@ -79,7 +79,7 @@ export class Call implements RoutedCall, StreamReceiver {
     return this.#outcome;
   }
 
-  get end(): CallEnd | undefined {
+  get ending(): CallEnd | undefined {
     return this.#end;
   }
 

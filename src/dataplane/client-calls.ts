@@ -140,7 +140,11 @@ export class ClientCalls implements CallOwner {
 
   #refuse(stream: Stream, fields: readonly HeaderField[], error: GatewayError): void {
     refuse(stream, refusedWith(error));
-    this.#services.onCallEnded?.(headerValue(fields, ":path")!, { status: error.status, saidBy: "gateway" }, 0);
+    this.#services.onCallEnded?.(
+      headerValue(fields, ":path")!,
+      { status: error.status, saidBy: "gateway", message: "" },
+      0,
+    );
   }
 
   #route(call: Call): void {
@@ -227,7 +231,7 @@ export class ClientCalls implements CallOwner {
     this.#calls.delete(call);
     this.#inspected.delete(call);
     this.#lastActiveMs = clock.nowMs();
-    if (call.end) onCallEnded?.(call.path, call.end, this.#lastActiveMs - call.openedMs);
+    if (call.ending) onCallEnded?.(call.path, call.ending, this.#lastActiveMs - call.openedMs);
     if (call.kind === "solve" && !call.isRouted) router.solveArrived(this);
     router.closed(call);
   }

@@ -4,7 +4,7 @@ import type { Logger } from "../base/log.ts";
 import type { Policy } from "../identity/policy.ts";
 import type { KeySource } from "./affinity-key.ts";
 import type { Placer } from "./placer.ts";
-import type { BuildEnd } from "./running-build.ts";
+import type { BuildEnd, BuildPlace } from "./running-build.ts";
 
 /** What groups need of the fleet. */
 export interface GroupFleet {
@@ -45,6 +45,8 @@ export interface BuildGroupsOptions {
   readonly progress: ProgressMode;
   /** What callers may do. Absent: everything. */
   readonly policy?: Policy;
+  /** A build that is not internal goes to a replica, or for now to none. */
+  readonly onBuildMoved?: (build: BuildPlace) => void;
   /** A build that is not internal has ended, however, or will not run. */
   readonly onBuildEnded?: (build: BuildEnd) => void;
 }

@@ -43,7 +43,7 @@ export class QueuedPlacer implements Placer {
   readonly #queue: BuildQueue<WaitingBuild>;
   /** Internal Solves that wait for a replica: they need no room and take nobody's turn. */
   readonly #internals = new Set<WaitingBuild>();
-  readonly #news: WaitingNews;
+  readonly news: WaitingNews;
   readonly #stopListening: Cancel;
   /** When each request was first made: one that comes again, its replica not reached, keeps its place and its time. */
   readonly #firstAsked = new WeakMap<PlacementRequest, FirstAsked>();
@@ -64,7 +64,7 @@ export class QueuedPlacer implements Placer {
     this.#log = log;
     this.#options = options;
     this.#queue = new BuildQueue(options.weightOf);
-    this.#news = new WaitingNews(
+    this.news = new WaitingNews(
       clock,
       () => [this.#queue.inOrder(), [...this.#internals]],
       (build) => (this.#isMomentary(build) ? undefined : this.#causeOf(build)),
@@ -114,7 +114,7 @@ export class QueuedPlacer implements Placer {
     this.#isStopped = true;
     this.#stopListening();
     for (const build of [...this.#queue.inOrder(), ...this.#internals]) this.#refuse(build, refuseStopping());
-    this.#news.stop();
+    this.news.stop();
     clearImmediate(this.#turn);
   }
 
@@ -170,7 +170,7 @@ export class QueuedPlacer implements Placer {
     const timeOut = (): void => this.#refuse(build, refuseTimeout(queueTimeoutMs, this.#causeOf(build)));
     const endsMs = build.arrivedMs + queueTimeoutMs;
     build.until(this.#clock.after(Math.max(0, endsMs - this.#clock.nowMs()), timeOut));
-    this.#news.expectNewcomer();
+    this.news.expectNewcomer();
     this.#scheduleTurn();
   }
 
@@ -230,7 +230,7 @@ export class QueuedPlacer implements Placer {
     this.#turn ??= setImmediate(() => {
       this.#turn = undefined;
       if (this.#isRoundDue) this.#round();
-      this.#news.changed();
+      this.news.changed();
       this.#tellFullness();
     });
   }

@@ -35,6 +35,8 @@ export interface RoutedCall {
   readonly replicaId: string;
   /** `undefined` while it is open. */
   readonly outcome: CallOutcome | undefined;
+  /** What was said at its end, for people. `undefined` while it is open. */
+  readonly ending: { readonly message: string } | undefined;
   /** Who makes it. The same at each look. */
   readonly caller: Caller;
 }

@@ -7,6 +7,12 @@ import type { BuildKeys } from "./build-keys.ts";
 import type { PlacementReason } from "./placement-reason.ts";
 import type { CallOutcome, RoutedCall } from "./routed-call.ts";
 
+/** Where a build is now. */
+export interface BuildPlace extends Pick<BuildEnd, "buildRef" | "caller" | "key" | "replicaId" | "waitedMs"> {
+  /** Why there, as far as it has been said yet. */
+  readonly reason: () => BuildEnd["reason"];
+}
+
 /** One build from its Solve to its end. */
 export interface BuildEnd {
   readonly buildRef: string;
@@ -22,12 +28,14 @@ export interface BuildEnd {
   /** From there to its end; 0 where it ran nowhere. */
   readonly ranMs: number;
   readonly outcome: CallOutcome;
+  /** What its replica or the gateway said of a bad end, which may hold what the build ran. Empty: nothing. */
+  readonly cause: string;
 }
 
 /** What hears of running builds. */
 export type RunningBuildsOptions = Pick<
   BuildGroupsOptions,
-  "fleet" | "placer" | "warmth" | "clock" | "policy" | "onBuildEnded"
+  "fleet" | "placer" | "warmth" | "clock" | "policy" | "onBuildMoved" | "onBuildEnded"
 >;
 
 /** A build that has not ended. */
@@ -59,17 +67,22 @@ export class RunningBuilds {
 
   /** A build that is not internal has come. */
   track(call: RoutedCall, solve: SolveRequest): TrackedBuild {
-    const { fleet, placer, warmth, clock, policy, onBuildEnded } = this.#options;
+    const { fleet, placer, warmth, clock, policy, onBuildMoved, onBuildEnded } = this.#options;
     // Asked again at each move: its Session may have said meanwhile what its cache is shared by.
     let key: string | undefined;
     const stopwatch = new Stopwatch(clock);
+    const reasonOf = (replicaId: string | undefined): BuildEnd["reason"] =>
+      replicaId === undefined ? undefined : (this.#reasons.get(call) ?? "followed");
     let place: { readonly replicaId: string; readonly leave: Cancel } | undefined;
     const moveTo = (replicaId: string | undefined): void => {
       place?.leave();
       place = undefined;
       stopwatch.isRunning(replicaId !== undefined);
+      if (replicaId !== undefined) key = this.#keys.keyOf(solve, call.caller);
+      const { buildRef } = solve;
+      const { waitedMs } = stopwatch.read();
+      onBuildMoved?.({ buildRef, caller: call.caller, key, replicaId, waitedMs, reason: () => reasonOf(replicaId) });
       if (replicaId === undefined) return;
-      key = this.#keys.keyOf(solve, call.caller);
       const endLoad = fleet.buildStarted(replicaId, solve.buildRef);
       const endTurn = placer.buildStarted(fairTurn(key, call, policy).fairKey);
       const leave = () => {
@@ -85,10 +98,12 @@ export class RunningBuilds {
         const { outcome = "cancelled" } = call;
         // First: what the end of its load lets go may be of the same key.
         if (key !== undefined && replicaId !== undefined && outcome === "succeeded") warmth.built(key, replicaId);
-        const reason = replicaId === undefined ? undefined : (this.#reasons.get(call) ?? "followed");
+        const reason = reasonOf(replicaId);
         const times = stopwatch.read();
         moveTo(undefined);
-        onBuildEnded?.({ buildRef: solve.buildRef, caller: call.caller, key, replicaId, reason, ...times, outcome });
+        const cause = outcome === "succeeded" ? "" : (call.ending?.message ?? "");
+        const { buildRef } = solve;
+        onBuildEnded?.({ buildRef, caller: call.caller, key, replicaId, reason, ...times, outcome, cause });
       },
     };
   }

@@ -4,6 +4,15 @@ import type { WaitingBuild } from "./waiting-build.ts";
 /** Everybody's place is looked at no more often than this, and nobody is told more often. */
 const INTERVAL_MS = 100;
 
+/** A build that waits, as an operator sees it. */
+export interface WaitingState {
+  /** What its cache is known by; else whose turn it takes. */
+  readonly key: string;
+  readonly waitedMs: number;
+  /** For people; empty where that is about to change. */
+  readonly cause: string;
+}
+
 /** Tells waiting builds their place and what they wait for, whenever that has changed. */
 export class WaitingNews {
   readonly #clock: Clock;
@@ -37,6 +46,16 @@ export class WaitingNews {
     const restMs = this.#lastMs + INTERVAL_MS - this.#clock.nowMs();
     if (restMs > 0 && !this.#hasNewcomers) this.#tellAfter(restMs);
     else this.#tell();
+  }
+
+  /** Who waits, the next first, at most `max`; of the first line, which is that of builds. */
+  list(max: number): WaitingState[] {
+    const nowMs = this.#clock.nowMs();
+    return (this.#lines()[0] ?? []).slice(0, max).map((build) => ({
+      key: build.request.key ?? build.fairKey,
+      waitedMs: Math.round(nowMs - build.arrivedMs),
+      cause: this.#causeOf(build) ?? "",
+    }));
   }
 
   stop(): void {

@@ -51,6 +51,12 @@ export class WarmMemory {
     return this.#keysOf.get(replicaId)?.size ?? 0;
   }
 
+  /** The keys that became warm on a replica last, the latest first. */
+  newestKeys(replicaId: string, max: number): string[] {
+    const keys = [...(this.#keysOf.get(replicaId) ?? [])];
+    return keys.slice(-max).reverse();
+  }
+
   /** A build of this key ended with success on a replica, `ageMs` ago (default 0). Of two reports the newer wins. */
   built(key: string, replicaId: string, identity: string, ageMs = 0): void {
     if (ageMs >= this.#lifetimeMs) return;
@@ -101,8 +107,11 @@ export class WarmMemory {
     else this.#places.set(key, places);
     for (const { replicaId } of places) {
       const keys = this.#keysOf.get(replicaId);
-      if (keys) keys.add(key);
-      else this.#keysOf.set(replicaId, new Set([key]));
+      if (keys) {
+        // The latest stands last.
+        keys.delete(key);
+        keys.add(key);
+      } else this.#keysOf.set(replicaId, new Set([key]));
     }
     for (const { replicaId } of dropped) {
       const keys = this.#keysOf.get(replicaId);

@@ -18,6 +18,8 @@ export interface GatewayOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Default: a free port of 127.0.0.1. */
   readonly listen?: string;
+  /** Where the admin port is. Default: a free port of 127.0.0.1. */
+  readonly admin?: string;
   /** `sidecar` takes its flags alone: the gateway that it passes calls on to is one of them. Default `serve`. */
   readonly command?: "serve" | "sidecar";
   /** When it counts as started: all these replicas take builds, or clients may connect. Default `ready`. */
@@ -73,7 +75,7 @@ export class GatewayProcess {
       ...(options.program ?? [process.execPath, PROGRAM]),
       options.command ?? "serve",
       `--listen=${options.listen ?? "tcp://127.0.0.1:0"}`,
-      "--admin=127.0.0.1:0",
+      `--admin=${options.admin ?? "127.0.0.1:0"}`,
       "--log-level=debug",
       ...(options.replicas ?? []).map(({ name, address }) => `--replica=${name}=${address}`),
       ...(options.flags ?? []),

@@ -10,7 +10,7 @@ test.each([
   [[field("grpc-status", "-1")], -1],
   [[field("grpc-status", "123")], -1],
 ])("trailers %j end a call with %d", (fields, status) => {
-  expect(endOfTrailers(fields, "replica")).toEqual({ status, saidBy: "replica" });
+  expect(endOfTrailers(fields, "replica")).toEqual({ status, saidBy: "replica", message: "" });
 });
 
 test.each([
@@ -20,6 +20,16 @@ test.each([
   [ErrorCode.INADEQUATE_SECURITY, 7],
   [ErrorCode.PROTOCOL_ERROR, 13],
 ])("a replica's reset %d is the status %d, and a client's is a cancel", (code, status) => {
-  expect(endOfReset(code, "replica")).toEqual({ status, saidBy: "replica" });
-  expect(endOfReset(code, "client")).toEqual({ status: 1, saidBy: "client" });
+  expect(endOfReset(code, "replica")).toEqual({ status, saidBy: "replica", message: "" });
+  expect(endOfReset(code, "client")).toEqual({ status: 1, saidBy: "client", message: "" });
+});
+
+test.each([
+  ["queue%20is full", "queue is full"],
+  ["caf%C3%A9 %", "café %"],
+  ["a%0Ab%1B[2J", "a b?[2J"],
+  [`${"x".repeat(399)}%C3%A9`, "x".repeat(399)],
+])("what was said of it is made fit for a line: %j", (encoded, message) => {
+  const fields = [field("grpc-status", "2"), field("grpc-message", encoded)];
+  expect(endOfTrailers(fields, "replica").message).toBe(message);
 });

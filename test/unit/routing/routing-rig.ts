@@ -335,6 +335,7 @@ export class RoutingRig {
 
 /** A call that notes what becomes of it and, like the data plane's, is over once it is answered. */
 export class ScriptedCall implements RoutedCall {
+  ending: { readonly message: string } | undefined;
   readonly kind: RoutedCall["kind"];
   readonly client: ScriptedClient;
   readonly arrival: number;

@@ -122,6 +122,7 @@ describe("of a build that has ended it is told", () => {
         waitedMs: 1_500,
         ranMs: 4_000,
         outcome: "succeeded",
+        cause: "",
       },
     ]);
   });
