@@ -209,9 +209,15 @@ export class Fleet {
     return address && new ReplicaClient({ address, ...(tls && { tls }) });
   }
 
-  /** Replicas whose history has a build, running or completed, as far as it is known. */
+  /**
+   * Replicas whose history has a build, running or completed, as far as it is known. One that is gone and cannot be
+   * reached has nothing any more.
+   */
   holdersOf(buildRef: string): string[] {
-    return this.#sorted().flatMap((monitor) => (monitor.knowsBuild(buildRef) ? [monitor.replica.id] : []));
+    return this.#sorted().flatMap((monitor) => {
+      const isLost = monitor.replica.state.t === "gone" && monitor.client === undefined;
+      return monitor.knowsBuild(buildRef) && !isLost ? [monitor.replica.id] : [];
+    });
   }
 
   #discovered(endpoints: readonly Endpoint[]): void {
