@@ -49,9 +49,10 @@ export class FanOut {
     const { asked, missing } = surveyReplicas(fleet);
     const isMeant = ({ id }: { id: string }) => only === undefined || only.includes(id);
     this.parts = asked.filter(isMeant).flatMap(({ id, client }) => {
-      const own = connections === "own" || !client ? fleet.dial(id) : undefined;
-      const asking = own ?? client;
-      return asking ? [new Part(id, asking, own, clock)] : [];
+      const isOwn = connections === "own" || !client;
+      const asking = isOwn ? fleet.dial(id) : client;
+      const isCurrent = () => isOwn || fleet.client(id) === asking;
+      return asking ? [new Part({ id, client: asking, isOwn, isCurrent, clock })] : [];
     });
     this.missing = missing.filter(isMeant);
     this.#cancel = fleet.onChange((replica) => {
@@ -71,20 +72,27 @@ export class FanOut {
   }
 }
 
+/** How a replica is asked. */
+interface PartOptions {
+  readonly id: string;
+  readonly client: ReplicaClient;
+  /** The connection was made for this part, which closes it. */
+  readonly isOwn: boolean;
+  /** False once the fleet has closed the connection that it shared. */
+  readonly isCurrent: () => boolean;
+  readonly clock: Clock;
+}
+
 /** A replica that is asked. */
 export class Part {
   readonly id: string;
-  readonly #client: ReplicaClient;
-  readonly #own: ReplicaClient | undefined;
-  readonly #clock: Clock;
+  readonly #options: PartOptions;
   readonly #ending = new AbortController();
   #lostBecause: string | undefined;
 
-  constructor(id: string, client: ReplicaClient, own: ReplicaClient | undefined, clock: Clock) {
-    this.id = id;
-    this.#client = client;
-    this.#own = own;
-    this.#clock = clock;
+  constructor(options: PartOptions) {
+    this.id = options.id;
+    this.#options = options;
   }
 
   /** The replica cannot answer any more. */
@@ -94,15 +102,16 @@ export class Part {
   }
 
   close(): void {
+    const { client, isOwn } = this.#options;
     this.#ending.abort();
-    this.#own?.close();
+    if (isOwn) client.close();
   }
 
   /** Make one call. Never rejects. */
   async call(rpc: Rpc, request: Buffer, timeoutMs: number): Promise<PartAnswer> {
     const cancelTimer = this.#loseAfter(timeoutMs);
     try {
-      return { t: "answered", bytes: await this.#client.call(rpc, request, { signal: this.#ending.signal }) };
+      return { t: "answered", bytes: await this.#options.client.call(rpc, request, { signal: this.#ending.signal }) };
     } catch (error) {
       return this.#failure(error as ServiceError);
     } finally {
@@ -116,7 +125,7 @@ export class Part {
    * absent, it has as long as it is well.
    */
   async *stream(rpc: Rpc, request: Buffer, idleTimeoutMs?: number): AsyncGenerator<Buffer, PartEnd, undefined> {
-    const messages = this.#client.stream(rpc, request, { signal: this.#ending.signal });
+    const messages = this.#options.client.stream(rpc, request, { signal: this.#ending.signal });
     // A stream that is left before its end still reports that it was cancelled.
     messages.on("error", () => {});
     const iterator: AsyncIterator<Buffer> = messages[Symbol.asyncIterator]();
@@ -135,13 +144,17 @@ export class Part {
   }
 
   #loseAfter(timeoutMs: number): Cancel {
-    return this.#clock.after(timeoutMs, () => this.lose(`no answer in ${timeoutMs} ms`));
+    return this.#options.clock.after(timeoutMs, () => this.lose(`no answer in ${timeoutMs} ms`));
   }
 
   #failure(error: ServiceError): PartFailure {
     if (this.#lostBecause !== undefined) return this.#missing(this.#lostBecause);
     // Nobody listens there, or the daemon is ending: it has not answered the question.
     if (error.code === status.UNAVAILABLE) return this.#missing(failureText(error, 0));
+    // Health checks have given up the connection, as when a client has lost its own. It was not the replica that cancelled.
+    if (error.code === status.CANCELLED && !this.#options.isCurrent()) {
+      return this.#missing("the connection to it was made anew");
+    }
     return { t: "refused", error };
   }
 

@@ -108,4 +108,17 @@ describe("a change of a build's record", () => {
     });
     expect(Object.values(told).flat()).toEqual([]);
   });
+
+  test("during which the gateway makes its connection anew names the replica", async () => {
+    const { rig, replicas } = await threeReplicas([record("r")]);
+    await expect.poll(() => rig.lab.fleet.holdersOf("r"), SOON).toEqual(["a"]);
+    replicas.a!.unary.delete(UpdateBuildHistory.path);
+    const answer = rig.call(UpdateBuildHistory, { Ref: "r", Delete: true });
+    await expect.poll(() => replicas.a!.calls.includes(UpdateBuildHistory.path), SOON).toBe(true);
+    rig.lab.fleet.reportLost("a", "connection reset");
+    expect(await answer).toMatchObject({
+      status: status.UNAVAILABLE,
+      message: "build r cannot be changed without replica a (the connection to it was made anew)",
+    });
+  });
 });
