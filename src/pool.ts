@@ -118,7 +118,7 @@ export class Pool {
     fleet.onBuildEnded((replicaId, { digests }) => owners.learn(replicaId, digests));
     fleet.onChange((replica) => owners.observe(replica));
     const { incomplete, timeoutMs } = options.control;
-    const search = new ReplicaSearch({ fleet, owners, timeoutMs });
+    const search = new ReplicaSearch({ fleet, clock, owners, timeoutMs });
     const facade = new Facade({
       fleet,
       clock,

@@ -1,9 +1,9 @@
 import { GatewayError } from "../base/errors.ts";
 import { controlRpcs, type UpdateBuildHistoryRequest } from "../buildkit/wire-contracts.ts";
+import { firstContacts } from "../replicas/first-contact.ts";
 import { describeMissing } from "../replicas/replica-survey.ts";
 import type { ControlOptions } from "./control-options.ts";
 import { FanOut } from "./fan-out.ts";
-import { firstContacts } from "./first-contact.ts";
 import { requireComplete } from "./missing-policy.ts";
 import { firstRefusal, missingOf } from "./part-outcomes.ts";
 
