@@ -117,6 +117,9 @@ export class Pool {
     const owners = new ContentOwners();
     fleet.onBuildEnded((replicaId, { digests }) => owners.learn(replicaId, digests));
     fleet.onChange((replica) => owners.observe(replica));
+    fleet.onNews((replicaId, { event }) => {
+      if (event.t === "deleted") owners.forget(replicaId);
+    });
     const { incomplete, timeoutMs } = options.control;
     const search = new ReplicaSearch({ fleet, clock, owners, timeoutMs });
     const facade = new Facade({
@@ -127,7 +130,10 @@ export class Pool {
       owners,
       poolName: name,
       ...options.control,
-      onPruned: (replicaId) => memory.forgetReplica(replicaId),
+      onPruned: (replicaId) => {
+        memory.forgetReplica(replicaId);
+        owners.forget(replicaId);
+      },
       acceptance: {
         acceptsBuilds: () => !this.#isDraining && (this.hasRoom || !this.placer.isFull),
         onChange: (listener) => this.#onAcceptance(listener),
