@@ -92,7 +92,7 @@ export class Fleet {
     }
   }
 
-  /** Hear of every change of a replica's state or identity, with the replica as it is then. */
+  /** Hear of every change of a replica's state or identity, and when a gone one is followed no more, with the replica as it is then. */
   onChange(listener: (replica: Replica) => void): Cancel {
     return this.#onChange.add(listener);
   }

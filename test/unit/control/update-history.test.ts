@@ -109,6 +109,16 @@ describe("a change of a build's record", () => {
     expect(Object.values(told).flat()).toEqual([]);
   });
 
+  test("during which its only owner goes is of a ref that nobody has", async () => {
+    const { rig, replicas } = await threeReplicas([], [], [record("r")]);
+    await expect.poll(() => rig.lab.fleet.holdersOf("r"), SOON).toEqual(["c"]);
+    replicas.c!.unary.delete(UpdateBuildHistory.path);
+    const answer = rig.call(UpdateBuildHistory, { Ref: "r", Delete: true });
+    await expect.poll(() => replicas.c!.calls.includes(UpdateBuildHistory.path), SOON).toBe(true);
+    rig.lab.report(endpoint("a", replicas.a!), endpoint("b", replicas.b!));
+    expect((await answer).status).toBe(status.NOT_FOUND);
+  });
+
   test("during which the gateway makes its connection anew names the replica", async () => {
     const { rig, replicas } = await threeReplicas([record("r")]);
     await expect.poll(() => rig.lab.fleet.holdersOf("r"), SOON).toEqual(["a"]);
