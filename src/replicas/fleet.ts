@@ -214,10 +214,9 @@ export class Fleet {
    * reached has nothing any more.
    */
   holdersOf(buildRef: string): string[] {
-    return this.#sorted().flatMap((monitor) => {
-      const isLost = monitor.replica.state.t === "gone" && monitor.client === undefined;
-      return monitor.knowsBuild(buildRef) && !isLost ? [monitor.replica.id] : [];
-    });
+    const isLost = ({ replica, client }: ReplicaMonitor) => replica.state.t === "gone" && client === undefined;
+    const holders = this.#sorted().filter((monitor) => monitor.knowsBuild(buildRef) && !isLost(monitor));
+    return holders.map(({ replica }) => replica.id);
   }
 
   #discovered(endpoints: readonly Endpoint[]): void {
