@@ -1,5 +1,6 @@
 import type { PoolLoad } from "./admin/load-route.ts";
 import type { Cancel, Clock } from "./base/clock.ts";
+import { GatewayError } from "./base/errors.ts";
 import type { Logger } from "./base/log.ts";
 import type { TlsMaterial } from "./base/tls-material.ts";
 import { Facade, type FacadeOptions } from "./control/facade.ts";
@@ -125,8 +126,11 @@ export class Pool {
     const owners = new ContentOwners();
     fleet.onBuildEnded((replicaId, { digests }) => owners.learn(replicaId, digests));
     fleet.onChange((replica) => owners.observe(replica));
+    fleet.onNews((replicaId, { event }) => {
+      if (event.t === "deleted") owners.forget(replicaId);
+    });
     const { incomplete, timeoutMs } = options.control;
-    const search = new ReplicaSearch({ fleet, owners, timeoutMs });
+    const search = new ReplicaSearch({ fleet, clock, owners, timeoutMs });
     const facade = new Facade({
       fleet,
       clock,
@@ -135,7 +139,10 @@ export class Pool {
       owners,
       poolName: name,
       ...options.control,
-      onPruned: (replicaId) => memory.forgetReplica(replicaId),
+      onPruned: (replicaId) => {
+        memory.forgetReplica(replicaId);
+        owners.forget(replicaId);
+      },
       acceptance: {
         acceptsBuilds: () => !this.#isDraining && (this.hasRoom || !this.placer.isFull),
         onChange: (listener) => this.#onAcceptance(listener),
@@ -148,7 +155,10 @@ export class Pool {
         reportFailure: (replicaId, reason) => fleet.reportFailure(replicaId, reason),
         locateBuild: async (buildRef) => {
           const outcome = await search.build(buildRef);
-          return outcome.t === "found" ? outcome.replicaId : undefined;
+          if (outcome.t === "found") return outcome.replicaId;
+          if (outcome.t === "unknown") return incompleteness("history", outcome.missing, incomplete);
+          // As buildkitd says it (moby/buildkit solver/errdefs/jobs.go).
+          return fleet.replicas().length > 0 ? new GatewayError("not_found", `no such job ${buildRef}`) : undefined;
         },
         contentOwners: (digest) => search.knownOwners(digest),
         locateContent: async (digest) => {

@@ -1,9 +1,9 @@
 import { GatewayError } from "../base/errors.ts";
 import { rfc3339 } from "../buildkit/daemon-time.ts";
+import { firstContacts } from "../replicas/first-contact.ts";
 import type { AnswerStream } from "./answer-stream.ts";
 import { sendBuildRecord } from "./build-record.ts";
 import type { ControlOptions } from "./control-options.ts";
-import { firstContacts } from "./first-contact.ts";
 import { followHistory } from "./follow-history.ts";
 import { type HistoryRequest, readHistoryRequest } from "./history-request.ts";
 import { listHistory } from "./list-history.ts";

@@ -2,10 +2,10 @@ import { readContentDigest } from "../buildkit/content-request.ts";
 import { ProtobufError, readFields } from "../buildkit/protobuf-reader.ts";
 import { lengthField } from "../buildkit/protobuf-writer.ts";
 import { contentRpcs } from "../buildkit/wire-contracts.ts";
+import { firstContacts } from "../replicas/first-contact.ts";
 import type { AnswerStream } from "./answer-stream.ts";
 import type { ControlOptions } from "./control-options.ts";
 import { FanOut, type Part, type PartEnd } from "./fan-out.ts";
-import { firstContacts } from "./first-contact.ts";
 import { requireComplete } from "./missing-policy.ts";
 import { firstRefusal, missingOf, requireSomebody } from "./part-outcomes.ts";
 

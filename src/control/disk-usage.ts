@@ -1,8 +1,8 @@
 import { GatewayError } from "../base/errors.ts";
 import { controlRpcs } from "../buildkit/wire-contracts.ts";
+import { firstContacts } from "../replicas/first-contact.ts";
 import type { ControlOptions } from "./control-options.ts";
 import { FanOut } from "./fan-out.ts";
-import { firstContacts } from "./first-contact.ts";
 import { requireComplete } from "./missing-policy.ts";
 import { firstRefusal, missingOf, requireSomebody } from "./part-outcomes.ts";
 

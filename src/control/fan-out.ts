@@ -10,10 +10,17 @@ import { type MissingReplica, surveyReplicas } from "../replicas/replica-survey.
 /** What questions to several replicas need of the fleet. */
 export type AskedFleet = Pick<Fleet, "replicas" | "client" | "dial" | "onChange">;
 
-/** How a replica's part has ended other than well: it could not say all, or it has said no in its own words. */
+/**
+ * How a replica's part has ended other than well: it could not say all, discovery
+ * has dropped it and it cannot be followed any more, or it has said no in its own words.
+ */
 export type PartFailure =
   | { readonly t: "missing"; readonly missing: MissingReplica }
+  | { readonly t: "gone" }
   | { readonly t: "refused"; readonly error: ServiceError };
+
+/** A part that the replica could not make whole. */
+type PartLoss = Exclude<PartFailure, { readonly t: "refused" }>;
 
 /** What one replica has answered to a call. */
 export type PartAnswer = { readonly t: "answered"; readonly bytes: Buffer } | PartFailure;
@@ -49,14 +56,16 @@ export class FanOut {
     const { asked, missing } = surveyReplicas(fleet);
     const isMeant = ({ id }: { id: string }) => only === undefined || only.includes(id);
     this.parts = asked.filter(isMeant).flatMap(({ id, client }) => {
-      const own = connections === "own" || !client ? fleet.dial(id) : undefined;
-      const asking = own ?? client;
-      return asking ? [new Part(id, asking, own, clock)] : [];
+      const isOwn = connections === "own" || !client;
+      const asking = isOwn ? fleet.dial(id) : client;
+      const isCurrent = () => isOwn || fleet.client(id) === asking;
+      return asking ? [new Part({ id, client: asking, isOwn, isCurrent, clock })] : [];
     });
     this.missing = missing.filter(isMeant);
     this.#cancel = fleet.onChange((replica) => {
-      const reason = lossOf(replica);
-      if (reason !== undefined) for (const part of this.parts) if (part.id === replica.id) part.lose(reason);
+      const part = this.parts.find(({ id }) => id === replica.id);
+      const loss = lossOf(replica, fleet);
+      if (loss) part?.lose(loss);
     });
     this.#signal = signal;
     signal.addEventListener("abort", this.#close);
@@ -71,38 +80,46 @@ export class FanOut {
   }
 }
 
+/** How a replica is asked. */
+interface PartOptions {
+  readonly id: string;
+  readonly client: ReplicaClient;
+  /** The connection was made for this part, which closes it. */
+  readonly isOwn: boolean;
+  /** False once the fleet has closed the connection that it shared. */
+  readonly isCurrent: () => boolean;
+  readonly clock: Clock;
+}
+
 /** A replica that is asked. */
 export class Part {
   readonly id: string;
-  readonly #client: ReplicaClient;
-  readonly #own: ReplicaClient | undefined;
-  readonly #clock: Clock;
+  readonly #options: PartOptions;
   readonly #ending = new AbortController();
-  #lostBecause: string | undefined;
+  #loss: PartLoss | undefined;
 
-  constructor(id: string, client: ReplicaClient, own: ReplicaClient | undefined, clock: Clock) {
-    this.id = id;
-    this.#client = client;
-    this.#own = own;
-    this.#clock = clock;
+  constructor(options: PartOptions) {
+    this.id = options.id;
+    this.#options = options;
   }
 
   /** The replica cannot answer any more. */
-  lose(reason: string): void {
-    this.#lostBecause ??= reason;
+  lose(loss: PartLoss): void {
+    this.#loss ??= loss;
     this.close();
   }
 
   close(): void {
+    const { client, isOwn } = this.#options;
     this.#ending.abort();
-    this.#own?.close();
+    if (isOwn) client.close();
   }
 
   /** Make one call. Never rejects. */
   async call(rpc: Rpc, request: Buffer, timeoutMs: number): Promise<PartAnswer> {
     const cancelTimer = this.#loseAfter(timeoutMs);
     try {
-      return { t: "answered", bytes: await this.#client.call(rpc, request, { signal: this.#ending.signal }) };
+      return { t: "answered", bytes: await this.#options.client.call(rpc, request, { signal: this.#ending.signal }) };
     } catch (error) {
       return this.#failure(error as ServiceError);
     } finally {
@@ -116,7 +133,7 @@ export class Part {
    * absent, it has as long as it is well.
    */
   async *stream(rpc: Rpc, request: Buffer, idleTimeoutMs?: number): AsyncGenerator<Buffer, PartEnd, undefined> {
-    const messages = this.#client.stream(rpc, request, { signal: this.#ending.signal });
+    const messages = this.#options.client.stream(rpc, request, { signal: this.#ending.signal });
     // A stream that is left before its end still reports that it was cancelled.
     messages.on("error", () => {});
     const iterator: AsyncIterator<Buffer> = messages[Symbol.asyncIterator]();
@@ -124,7 +141,7 @@ export class Part {
       for (;;) {
         const cancelTimer = idleTimeoutMs === undefined ? undefined : this.#loseAfter(idleTimeoutMs);
         const next = await iterator.next().finally(cancelTimer);
-        if (next.done) return this.#lostBecause === undefined ? { t: "ended" } : this.#missing(this.#lostBecause);
+        if (next.done) return this.#loss ?? { t: "ended" };
         yield next.value;
       }
     } catch (error) {
@@ -135,22 +152,27 @@ export class Part {
   }
 
   #loseAfter(timeoutMs: number): Cancel {
-    return this.#clock.after(timeoutMs, () => this.lose(`no answer in ${timeoutMs} ms`));
+    return this.#options.clock.after(timeoutMs, () => this.lose(missing(this.id, `no answer in ${timeoutMs} ms`)));
   }
 
   #failure(error: ServiceError): PartFailure {
-    if (this.#lostBecause !== undefined) return this.#missing(this.#lostBecause);
+    if (this.#loss) return this.#loss;
     // Nobody listens there, or the daemon is ending: it has not answered the question.
-    if (error.code === status.UNAVAILABLE) return this.#missing(failureText(error, 0));
+    if (error.code === status.UNAVAILABLE) return missing(this.id, failureText(error, 0));
+    // Health checks have given up the connection, as when a client has lost its own. It was not the replica that cancelled.
+    if (error.code === status.CANCELLED && !this.#options.isCurrent()) {
+      return missing(this.id, "the connection to it was made anew");
+    }
     return { t: "refused", error };
-  }
-
-  #missing(reason: string): PartFailure {
-    return { t: "missing", missing: { id: this.id, reason } };
   }
 }
 
-function lossOf({ state }: Replica): string | undefined {
-  if (state.t === "ejected") return state.reason;
-  return state.t === "connecting" ? "another daemon is being looked for at its address" : undefined;
+function missing(id: string, reason: string): PartLoss {
+  return { t: "missing", missing: { id, reason } };
+}
+
+function lossOf({ id, state }: Replica, fleet: AskedFleet): PartLoss | undefined {
+  if (state.t === "ejected") return missing(id, state.reason);
+  if (state.t === "connecting") return missing(id, "another daemon is being looked for at its address");
+  return state.t === "gone" && !fleet.client(id) ? { t: "gone" } : undefined;
 }

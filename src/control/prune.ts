@@ -1,8 +1,8 @@
 import { controlRpcs } from "../buildkit/wire-contracts.ts";
+import { firstContacts } from "../replicas/first-contact.ts";
 import type { AnswerStream } from "./answer-stream.ts";
 import type { ControlOptions } from "./control-options.ts";
 import { FanOut, type Part, type PartEnd } from "./fan-out.ts";
-import { firstContacts } from "./first-contact.ts";
 import { requireComplete } from "./missing-policy.ts";
 import { firstRefusal, missingOf, requireSomebody } from "./part-outcomes.ts";
 

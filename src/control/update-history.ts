@@ -1,9 +1,9 @@
 import { GatewayError } from "../base/errors.ts";
 import { controlRpcs, type UpdateBuildHistoryRequest } from "../buildkit/wire-contracts.ts";
+import { firstContacts } from "../replicas/first-contact.ts";
 import { describeMissing } from "../replicas/replica-survey.ts";
 import type { ControlOptions } from "./control-options.ts";
 import { FanOut } from "./fan-out.ts";
-import { firstContacts } from "./first-contact.ts";
 import { requireComplete } from "./missing-policy.ts";
 import { firstRefusal, missingOf } from "./part-outcomes.ts";
 
@@ -37,8 +37,9 @@ export async function updateBuildHistory(
     const refusal = firstRefusal(answers);
     if (refusal) throw refusal;
     const missing = [...fanOut.missing, ...missingOf(answers)];
-    if (holders) requireChanged(buildRef, missing);
-    else requireComplete("history", missing, options.incomplete);
+    if (!holders) requireComplete("history", missing, options.incomplete);
+    else if (missing.length > 0) throw unlocated(buildRef, missing);
+    else if (!answers.some(({ t }) => t === "answered")) throw notFound(buildRef);
     return Buffer.alloc(0);
   } finally {
     fanOut.close();
@@ -48,12 +49,12 @@ export async function updateBuildHistory(
 async function locate(buildRef: string, { search }: ControlOptions): Promise<string> {
   const outcome = await search.build(buildRef);
   if (outcome.t === "found") return outcome.replicaId;
-  if (outcome.t === "absent") throw new GatewayError("not_found", `no replica has build ${buildRef} in its history`);
+  if (outcome.t === "absent") throw notFound(buildRef);
   throw unlocated(buildRef, outcome.missing);
 }
 
-function requireChanged(buildRef: string, missing: Parameters<typeof describeMissing>[0]): void {
-  if (missing.length > 0) throw unlocated(buildRef, missing);
+function notFound(buildRef: string): GatewayError {
+  return new GatewayError("not_found", `no replica has build ${buildRef} in its history`);
 }
 
 function unlocated(buildRef: string, missing: Parameters<typeof describeMissing>[0]): GatewayError {

@@ -13,6 +13,8 @@ const MAX_DIGEST_CHARACTERS = 160;
 export class ContentOwners {
   /** Replicas by digest, oldest digest first; the newest owner comes last. */
   readonly #owners = new Map<string, readonly string[]>();
+  /** Replicas that something is remembered of. */
+  readonly #learntOf = new Set<string>();
   /** Which daemon each replica is. */
   readonly #identities = new Map<string, string>();
 
@@ -29,6 +31,7 @@ export class ContentOwners {
       this.#owners.delete(digest);
       this.#owners.set(digest, [...others.slice(1 - MAX_OWNERS), replicaId]);
     }
+    this.#learntOf.add(replicaId);
     while (this.#owners.size > MAX_DIGESTS) this.#owners.delete(this.#owners.keys().next().value!);
   }
 
@@ -37,10 +40,13 @@ export class ContentOwners {
     const was = this.#identities.get(id);
     if (state.t === "gone") this.#identities.delete(id);
     else if (identity !== "") this.#identities.set(id, identity);
-    if (was !== undefined && was !== this.#identities.get(id)) this.#forget(id);
+    if (was !== undefined && was !== this.#identities.get(id)) this.forget(id);
   }
 
-  #forget(replicaId: string): void {
+  /** A replica has thrown something away, nobody knows what: where its content is has to be asked again. */
+  forget(replicaId: string): void {
+    // Many records are deleted one after the other, and each time all digests would be looked through.
+    if (!this.#learntOf.delete(replicaId)) return;
     for (const [digest, owners] of this.#owners) {
       if (!owners.includes(replicaId)) continue;
       const left = owners.filter((id) => id !== replicaId);

@@ -92,7 +92,7 @@ export class Fleet {
     }
   }
 
-  /** Hear of every change of a replica's state or identity, with the replica as it is then. */
+  /** Hear of every change of a replica's state or identity, and when a gone one is followed no more, with the replica as it is then. */
   onChange(listener: (replica: Replica) => void): Cancel {
     return this.#onChange.add(listener);
   }
@@ -209,9 +209,14 @@ export class Fleet {
     return address && new ReplicaClient({ address, ...(tls && { tls }) });
   }
 
-  /** Replicas whose history has a build, running or completed, as far as it is known. */
+  /**
+   * Replicas whose history has a build, running or completed, as far as it is known. One that is gone and cannot be
+   * reached has nothing any more.
+   */
   holdersOf(buildRef: string): string[] {
-    return this.#sorted().flatMap((monitor) => (monitor.knowsBuild(buildRef) ? [monitor.replica.id] : []));
+    const isLost = ({ replica, client }: ReplicaMonitor) => replica.state.t === "gone" && client === undefined;
+    const holders = this.#sorted().filter((monitor) => monitor.knowsBuild(buildRef) && !isLost(monitor));
+    return holders.map(({ replica }) => replica.id);
   }
 
   #discovered(endpoints: readonly Endpoint[]): void {

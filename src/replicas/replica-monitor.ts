@@ -233,8 +233,10 @@ export class ReplicaMonitor {
     this.#disconnect();
     this.#checkAfter(this.#failures.delayMs(random()));
     this.#noteFailures();
-    if (this.#life.isGone) this.#endIfOver();
-    else if (hasChance && this.#life.isWell) log.debug({ reason }, "health check failed");
+    if (this.#life.isGone) {
+      this.#changed();
+      this.#endIfOver();
+    } else if (hasChance && this.#life.isWell) log.debug({ reason }, "health check failed");
     else this.#life.eject(reason);
   }
 
@@ -250,6 +252,7 @@ export class ReplicaMonitor {
     this.#isStopped = true;
     this.#disconnect();
     this.#load.historyMissing();
+    this.#changed();
     this.#options.onOver();
   }
 

@@ -1,8 +1,10 @@
 import { type ServiceError, status } from "@grpc/grpc-js";
+import type { Clock } from "../base/clock.ts";
 import { failureText } from "../buildkit/call-failure.ts";
 import type { ReplicaClient } from "../buildkit/replica-client.ts";
 import { contentRpcs } from "../buildkit/wire-contracts.ts";
 import type { ContentOwners } from "./content-owners.ts";
+import { firstContacts } from "./first-contact.ts";
 import type { Fleet } from "./fleet.ts";
 import { type MissingReplica, surveyReplicas } from "./replica-survey.ts";
 
@@ -14,12 +16,16 @@ export type SearchOutcome =
 
 /** What a search works with. */
 export interface ReplicaSearchOptions {
-  readonly fleet: Pick<Fleet, "replicas" | "client" | "holdersOf">;
+  readonly fleet: Pick<Fleet, "replicas" | "client" | "dial" | "onChange" | "holdersOf">;
+  readonly clock: Clock;
   /** Is asked first, and remembers what was found. */
   readonly owners: ContentOwners;
   /** Time that a replica has to answer. */
   readonly timeoutMs: number;
 }
+
+/** Asks one replica whether it has what is sought. */
+type Has = (client: ReplicaClient, signal: AbortSignal) => Promise<boolean>;
 
 /**
  * Finds the replica that has a build or some content: remembered where that is
@@ -71,7 +77,7 @@ export class ReplicaSearch {
     return outcome;
   }
 
-  #ask(what: string, has: (client: ReplicaClient, signal: AbortSignal) => Promise<boolean>): Promise<SearchOutcome> {
+  #ask(what: string, has: Has): Promise<SearchOutcome> {
     const known = this.#running.get(what);
     if (known) return known;
     const search = this.#search(has).finally(() => this.#running.delete(what));
@@ -79,8 +85,18 @@ export class ReplicaSearch {
     return search;
   }
 
+  /** Where somebody new has not answered yet, all are asked once more when it has. */
+  async #search(has: Has): Promise<SearchOutcome> {
+    const { fleet, clock, timeoutMs } = this.#options;
+    const hasNewcomers = fleet.replicas().some(({ state }) => state.t === "connecting");
+    const outcome = await this.#askAll(has);
+    if (outcome.t !== "unknown" || !hasNewcomers) return outcome;
+    await firstContacts(fleet, clock, timeoutMs);
+    return await this.#askAll(has);
+  }
+
   /** The first to have it ends the search. */
-  async #search(has: (client: ReplicaClient, signal: AbortSignal) => Promise<boolean>): Promise<SearchOutcome> {
+  async #askAll(has: Has): Promise<SearchOutcome> {
     const { fleet, timeoutMs } = this.#options;
     const survey = surveyReplicas(fleet);
     const missing = [...survey.missing];
@@ -90,8 +106,7 @@ export class ReplicaSearch {
         survey.asked.map(async ({ id, client }) => {
           let isThere = false;
           try {
-            if (!client) throw new Error("its connection is being made anew");
-            isThere = await has(client, ending.signal);
+            isThere = await this.#askOne(id, client, has, ending.signal);
           } catch (error) {
             missing.push({ id, reason: failureText(error as Error, timeoutMs) });
           }
@@ -104,6 +119,23 @@ export class ReplicaSearch {
       return missing.length > 0 ? { t: "unknown", missing } : { t: "absent" };
     } finally {
       ending.abort();
+    }
+  }
+
+  /** Health checks give up their connection at times, whoever uses it: then one is made for this question alone. */
+  async #askOne(id: string, client: ReplicaClient | undefined, has: Has, signal: AbortSignal): Promise<boolean> {
+    const { fleet } = this.#options;
+    try {
+      if (client) return await has(client, signal);
+    } catch (error) {
+      if (signal.aborted || fleet.client(id) === client) throw error;
+    }
+    const own = fleet.dial(id);
+    if (!own) throw new Error("it is gone");
+    try {
+      return await has(own, signal);
+    } finally {
+      own.close();
     }
   }
 }

@@ -6,14 +6,16 @@ import type { KeySource } from "./affinity-key.ts";
 import type { Placer } from "./placer.ts";
 import type { BuildEnd, BuildPlace } from "./running-build.ts";
 
+/** Which replica knows a build, whoever placed it; where none does or it cannot be told, why. `undefined`: nobody can be asked. */
+export type BuildOwner = string | GatewayError | undefined;
+
 /** What groups need of the fleet. */
 export interface GroupFleet {
   /** A build is being sent to a replica; call the result when it has ended. */
   buildStarted(replicaId: string, buildRef: string): Cancel;
   /** A replica could not be reached. */
   reportFailure(replicaId: string, reason: string): void;
-  /** Which replica knows a build, whoever placed it. */
-  locateBuild(buildRef: string): Promise<string | undefined>;
+  locateBuild(buildRef: string): Promise<BuildOwner>;
   /** Replicas that have content of this digest, as far as it is known, and that can be asked. */
   contentOwners(digest: string): readonly string[];
   /** Which replica has content of this digest: all are asked. `undefined`: none; where it cannot be told, why. */

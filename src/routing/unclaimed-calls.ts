@@ -1,5 +1,6 @@
+import { GatewayError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
-import type { GroupFleet } from "./build-groups-options.ts";
+import type { BuildOwner, GroupFleet } from "./build-groups-options.ts";
 import { refToken } from "./build-tokens.ts";
 import type { RoutedCall } from "./routed-call.ts";
 import type { WaitingCalls } from "./waiting-calls.ts";
@@ -18,7 +19,7 @@ export interface UnclaimedCallsOptions {
   readonly log: Logger;
   /** Send the call to the replica that has its build. */
   readonly sendTo: (call: RoutedCall, buildRef: string, replicaId: string) => void;
-  /** Send the call to any replica: it will say, in its own words, that it knows no such build. */
+  /** Send the call to any replica: it will wait once more, and say in its own words that it knows no such build. */
   readonly sendAnywhere: (call: RoutedCall) => void;
 }
 
@@ -32,34 +33,43 @@ export class UnclaimedCalls {
 
   /**
    * Wait for the Solve that names this build; where none comes, go to whoever
-   * has the build, else to any replica. `isSolving`: a Solve of the call's
-   * client is on the way.
+   * has the build. Else a Status is told why, and other calls go to any replica.
+   * `isSolving`: a Solve of the call's client is on the way.
    */
   seek(call: RoutedCall, buildRef: string, isSolving: boolean): void {
     const { waiting, sendAnywhere } = this.#options;
+    let reason: BuildOwner;
     const giveUp = () => {
-      if (waiting.remove(call)) sendAnywhere(call);
+      if (!waiting.remove(call)) return;
+      // A replica would wait for as long again.
+      if (call.kind === "status" && reason instanceof GatewayError) call.fail(reason, true);
+      else sendAnywhere(call);
     };
+    const goToOwner = () =>
+      this.#goToOwner(call, buildRef, (why) => {
+        reason = why;
+      });
     const waitMs = call.kind === "status" ? STATUS_WAIT_MS : BRIDGE_WAIT_MS;
     waiting.add(call, refToken(buildRef));
     // A Status alone is common (`history logs`) and waits for nothing; a frontend's call has its Solve close by.
     if (call.kind === "status" && !isSolving) {
       waiting.afterWaiting(call, waitMs, giveUp);
-      this.#goToOwner(call, buildRef);
+      goToOwner();
       return;
     }
     waiting.afterWaiting(call, LOCATE_AFTER_MS, () => {
       waiting.afterWaiting(call, waitMs - LOCATE_AFTER_MS, giveUp);
-      this.#goToOwner(call, buildRef);
+      goToOwner();
     });
   }
 
   /** Ask the replicas who has a build, and send the call there unless its Solve has come meanwhile. */
-  #goToOwner(call: RoutedCall, buildRef: string): void {
+  #goToOwner(call: RoutedCall, buildRef: string, onNobody: (why: BuildOwner) => void): void {
     const { waiting, fleet, log, sendTo } = this.#options;
     fleet.locateBuild(buildRef).then(
       (owner) => {
-        if (owner !== undefined && waiting.remove(call)) sendTo(call, buildRef, owner);
+        if (typeof owner !== "string") onNobody(owner);
+        else if (waiting.remove(call)) sendTo(call, buildRef, owner);
       },
       (error: unknown) => log.debug({ err: error, buildRef }, "build not located"),
     );

@@ -1,6 +1,6 @@
 import { status as grpcStatus } from "@grpc/grpc-js";
 import { describe, expect, test } from "vitest";
-import { contentRpcs } from "../../src/buildkit/wire-contracts.ts";
+import { contentRpcs, controlRpcs } from "../../src/buildkit/wire-contracts.ts";
 import { SOLVE, solveMessage } from "../support/build-calls.ts";
 import { refusal } from "../support/grpc-replica.ts";
 import { endOf, messageOf, statusOf } from "../support/raw-build.ts";
@@ -14,6 +14,9 @@ import { SwitchRig } from "../support/switch-rig.ts";
 
 const { Info, Read } = contentRpcs;
 const DIGEST = "sha256:1";
+
+/** A busy machine takes its time. */
+const SOON = { timeout: 4_000, interval: 10 };
 
 /** Two replicas, of which the first has the content; both answer every call of the switch's with their names. */
 async function startRig() {
@@ -73,6 +76,46 @@ describe("content", () => {
       await client.destroy();
     }
     expect(asked(rig)).toEqual([1, 1]);
+  });
+
+  test("that its owner has thrown away is read where else it is", async () => {
+    const { rig } = await startRig();
+    const [first, second] = rig.replicas as [ScriptedReplica, ScriptedReplica];
+    const record = { Ref: "r", CompletedAt: { seconds: 1, nanos: 0 } };
+    const losses = [
+      async () => {
+        first.grpc.tell({ type: "COMPLETE", record });
+        await expect.poll(() => rig.fleet.holdersOf("r"), SOON).toEqual([first.name]);
+        first.grpc.tell({ type: "DELETED", record: { Ref: "r" } });
+        await expect.poll(() => rig.fleet.holdersOf("r"), SOON).toEqual([]);
+      },
+      async () => {
+        first.grpc.streams.set(controlRpcs.Prune.path, (call) => {
+          call.write({ ID: "x" });
+          call.end();
+        });
+        second.grpc.streams.set(controlRpcs.Prune.path, (call) => call.end());
+        const client = await rig.client();
+        client.send(
+          headersFrame(1, requestBlock(controlRpcs.Prune.path)),
+          dataFrame(1, grpcMessage(Buffer.alloc(0)), true),
+        );
+        expect(await endOf(client, 1)).toBe("0");
+      },
+    ];
+    for (const [index, lose] of losses.entries()) {
+      const digest = `sha256:${index}`;
+      const client = await rig.client();
+      has(first, digest);
+      has(second);
+      readContent(client, 1, digest);
+      expect((await readMessage(client, 1)).body.subarray(5).toString()).toBe(first.name);
+      await lose();
+      has(first);
+      has(second, digest);
+      readContent(client, 3, digest);
+      expect((await readMessage(client, 3)).body.subarray(5).toString()).toBe(second.name);
+    }
   });
 
   test("of a client that has built is read at its build's replica, and nobody is asked", async () => {

@@ -1,24 +1,37 @@
 import { describe, expect, test } from "vitest";
 import { GatewayError } from "../../src/base/errors.ts";
-import { BRIDGE_PING, BRIDGE_RETURN, BRIDGE_SOLVE, solveMessage, statusMessage } from "../support/build-calls.ts";
+import { controlRpcs } from "../../src/buildkit/wire-contracts.ts";
+import { BRIDGE_PING, BRIDGE_RETURN, BRIDGE_SOLVE, solveMessage } from "../support/build-calls.ts";
 import {
   BRIDGE_ID,
   endOf,
   holdBuild,
+  messageOf,
   SESSION_ID,
   SOLVE_ID,
   STATUS_ID,
   sendBridge,
   sendStatus,
+  statusOf,
 } from "../support/raw-build.ts";
 import { settled } from "../support/raw-http2/barrier.ts";
 import { dataFrame, FrameType, headersFrame, rstStreamFrame } from "../support/raw-http2/frames.ts";
 import { OK_BLOCK, RESPONSE_BLOCK, RESPONSE_FIELDS, requestBlock } from "../support/raw-http2/grpc-fields.ts";
+import { grpcMessage } from "../support/raw-http2/grpc-message.ts";
 import { encodeFields } from "../support/raw-http2/hpack-encoder.ts";
 import { fieldOf, readHeaders, readMessage } from "../support/raw-http2/raw-message.ts";
+import type { RawPeer } from "../support/raw-http2/raw-peer.ts";
 import { SwitchRig } from "../support/switch-rig.ts";
 
 const PING_ID = 9;
+
+/** Resolves once the gateway has sought the build, with how a change of its record ends: those who seek the same share the answer. */
+function sought(client: RawPeer, streamId: number, Ref: string): Promise<string | undefined> {
+  const { path, requestSerialize } = controlRpcs.UpdateBuildHistory;
+  const change = requestSerialize({ Ref, Delete: true });
+  client.send(headersFrame(streamId, requestBlock(path)), dataFrame(streamId, grpcMessage(change), true));
+  return endOf(client, streamId);
+}
 
 describe("a build that is held", () => {
   test("reaches its replica whole and in the order in which its calls came, a minute later too", async () => {
@@ -138,13 +151,27 @@ describe("a call whose build nobody knows", () => {
     expect(await endOf(client, 1)).toBe("0");
   });
 
-  test("asks for the Status of a build of nobody's: goes to a replica after six seconds", async () => {
-    const rig = await SwitchRig.start();
+  test("asks for the Status of a build of nobody's: is told so after six seconds, as buildkitd says it", async () => {
+    const rig = await SwitchRig.start({ replicas: 2 });
     const client = await rig.client();
     sendStatus(client, 1, "nobody");
-    await settled(client);
+    expect(await sought(client, 3, "nobody")).toBe("5");
     rig.clock.advance(6_000);
-    const replica = await rig.replica.serve();
-    expect((await readMessage(replica, 1)).body.equals(statusMessage("nobody"))).toBe(true);
+    const answer = await readMessage(client, 1);
+    expect([statusOf(answer), messageOf(answer)]).toEqual(["5", "no such job nobody"]);
+    expect(rig.replicas.map(({ waiting }) => waiting)).toEqual([0, 0]);
+  });
+
+  test("asks for the Status of a build that a missing replica may have: is told which", async () => {
+    const rig = await SwitchRig.start({ replicas: 2 });
+    const [missing] = rig.replicas;
+    rig.fleet.reportFailure(missing!.name, "lost");
+    const client = await rig.client();
+    sendStatus(client, 1, "nobody");
+    expect(await sought(client, 3, "nobody")).toBe("14");
+    rig.clock.advance(6_000);
+    const answer = await readMessage(client, 1);
+    expect(statusOf(answer)).toBe("14");
+    expect(messageOf(answer)).toContain(`replica ${missing!.name} (lost)`);
   });
 });

@@ -87,6 +87,49 @@ await describeWithLab(
       await answersAreWhole();
     });
 
+    test("while a replica dies and comes back, each answer is whole or names it, and in the end it is whole", async () => {
+      const client = new DaemonClient(fleet.otherGateway.address);
+      const replica = fleet.replicas[1]!;
+      const [refs, records] = [(await fleet.newestFirst()).toSorted(), (await client.diskUsage()).map(({ ID }) => ID)];
+      const outcomes = { whole: 0, named: 0 };
+      let isOver = false;
+      const ask = async (wanted: readonly string[], answer: () => Promise<readonly string[]>): Promise<void> => {
+        while (!isOver) {
+          try {
+            expect((await answer()).toSorted()).toEqual(wanted.toSorted());
+            outcomes.whole++;
+          } catch (error) {
+            expect((error as Error).message).toContain(`replica ${replica.name} (`);
+            outcomes.named++;
+          }
+        }
+      };
+      try {
+        const asking = Promise.all([
+          ask(refs, async () => (await client.listHistory()).map(({ record }) => record!.Ref)),
+          ask(refs.slice(-1), async () =>
+            (await client.listHistory({ Ref: refs.at(-1)! })).map(({ record }) => record!.Ref),
+          ),
+          ask(records, async () => (await client.diskUsage()).map(({ ID }) => ID)),
+        ]);
+        // What fails first is heard of when all is over.
+        asking.catch(() => {});
+        const from = fleet.otherGateway.lines.all.length;
+        await replica.kill9();
+        await noticed(replica, "ejected", from);
+        const back = fleet.otherGateway.lines.all.length;
+        await replica.restart();
+        await noticed(replica, "ready", back);
+        isOver = true;
+        await asking;
+        expect(outcomes.named).toBeGreaterThan(0);
+        await answersAreWhole();
+      } finally {
+        isOver = true;
+        client.close();
+      }
+    });
+
     test("where that is wished, what is missing is left out", async () => {
       const lenient = await fleet.lenientGateway();
       const replica = fleet.replicas[2]!;

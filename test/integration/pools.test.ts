@@ -1,8 +1,10 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { status } from "@grpc/grpc-js";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { Buildx, DriverOpts } from "../support/lab/buildx.ts";
 import { TestAuthority } from "../support/lab/certificates.ts";
+import { DaemonClient } from "../support/lab/daemon-client.ts";
 import { describeWithLab } from "../support/lab/describe-with-lab.ts";
 import type { GatewayProcess } from "../support/lab/gateway-process.ts";
 import { Gateways } from "../support/lab/gateways.ts";
@@ -103,6 +105,43 @@ await describeWithLab(
         driverOpts: opts("arm64"),
       });
       await buildForBoth(buildx);
+    });
+
+    test("neither pool shows, reads or deletes what only the other has built", async () => {
+      const [, amd64, arm64] = gateway.addresses as [string, string, string];
+      const buildx = await lab().createBuilder({ version: "0.29", address: amd64 });
+      const folder = await lab().newFolder();
+      await writeFile(join(folder, "Dockerfile"), DOCKERFILE);
+      await writeFile(join(folder, "built-for-amd64"), folder);
+      const before = await refsByPool();
+      await buildx.mustRun(["build", "--output=type=cacheonly", "."], { cwd: folder });
+      const after = await refsByPool();
+      expect(after.arm64).toEqual(before.arm64);
+      const added = after.amd64.filter((ref) => !before.amd64.includes(ref));
+      expect(added).toHaveLength(1);
+      const ref = added[0]!;
+      const clients = [new DaemonClient(amd64), new DaemonClient(arm64)] as const;
+      const [own, other] = clients;
+      const refsAt = async (client: DaemonClient) =>
+        (await client.listHistory()).map(({ record }) => record!.Ref).sort();
+      try {
+        expect(await refsAt(own)).toEqual(after.amd64.toSorted());
+        expect(await refsAt(other)).toEqual(after.arm64.toSorted());
+        expect(await other.listHistory({ Ref: ref })).toEqual([]);
+        const [event] = await own.listHistory({ Ref: ref });
+        const { digest } = event!.record!.logs!;
+        expect((await own.readContent(digest)).length).toBeGreaterThan(0);
+        await expect(other.readContent(digest)).rejects.toMatchObject({ code: status.NOT_FOUND });
+        const change = { Ref: ref, Delete: true };
+        await expect(other.updateHistory(change)).rejects.toMatchObject({ code: status.NOT_FOUND });
+        // A ref that both have is deleted in one of them alone.
+        const both = before.amd64.find((known) => before.arm64.includes(known))!;
+        await other.updateHistory({ Ref: both, Delete: true });
+        expect(await refsAt(own)).toEqual(after.amd64.toSorted());
+        expect(await refsAt(other)).toEqual(after.arm64.filter((known) => known !== both).sort());
+      } finally {
+        for (const client of clients) client.close();
+      }
     });
   },
   { ownReplicas: true },

@@ -1,4 +1,4 @@
-import { once } from "node:events";
+import { type EventEmitter, once } from "node:events";
 import {
   Metadata,
   Server,
@@ -73,6 +73,8 @@ export class GrpcReplica {
   readonly behaviour: GrpcReplicaBehaviour;
   /** Paths of the calls that came, in order, but for those that follow its history. */
   readonly calls: string[] = [];
+  /** Paths of those among them that were cancelled, or whose deadline has passed. */
+  readonly cancelled: string[] = [];
   /** Requests of those that followed its history, in order. */
   readonly historyRequests: HistoryRequest[] = [];
   /** How often it was asked for what runs. */
@@ -220,7 +222,7 @@ export class GrpcReplica {
 
   #answeredByTest(path: string): Handler {
     return (call: ServerUnaryCall<Readonly<Record<string, unknown>>, object>, callback: sendUnaryData<object>) => {
-      this.calls.push(path);
+      this.#came(path, call);
       const answer = this.unary.get(path);
       if (!answer || this.behaviour.isSilent) return;
       try {
@@ -233,15 +235,20 @@ export class GrpcReplica {
 
   #streamedByTest(path: string): Handler {
     return (call: ServerWritableStream<Readonly<Record<string, unknown>>, object>) => {
-      this.calls.push(path);
+      this.#came(path, call);
       if (!this.behaviour.isSilent) this.streams.get(path)?.(call);
     };
+  }
+
+  #came(path: string, call: EventEmitter): void {
+    this.calls.push(path);
+    call.on("cancelled", () => this.cancelled.push(path));
   }
 
   /** As a daemon does: running builds, then completed ones. */
   #listAll(call: HistoryCall): void {
     const { history, historyFailure, isSilent } = this.behaviour;
-    this.calls.push(controlRpcs.ListenBuildHistory.path);
+    this.#came(controlRpcs.ListenBuildHistory.path, call);
     if (isSilent) return;
     if (historyFailure !== undefined) {
       call.emit("error", { code: historyFailure, details: "no history" });

@@ -157,4 +157,15 @@ describe("a question about one build", () => {
     await expect.poll(() => rig.lab.fleet.holdersOf("both").length, SOON).toBe(2);
     expect(await refs(rig, { Ref: "both" })).toEqual(["both", "both"]);
   });
+
+  test("is asked again where the gateway makes its connection anew meanwhile", async () => {
+    const { rig, replicas } = await threeReplicas();
+    await expect.poll(() => rig.lab.fleet.holdersOf("c1"), SOON).toEqual(["c"]);
+    replicas[2]!.behaviour.isSilent = true;
+    const answer = refs(rig, { Ref: "c1" });
+    await expect.poll(() => replicas[2]!.calls.includes(ListenBuildHistory.path), SOON).toBe(true);
+    replicas[2]!.behaviour.isSilent = false;
+    rig.lab.fleet.reportLost("c", "connection reset");
+    expect(await answer).toEqual(["c1"]);
+  });
 });

@@ -46,7 +46,7 @@ export class FacadeRig {
       clock,
       log: silentLog(),
       owners: this.owners,
-      search: new ReplicaSearch({ fleet, owners: this.owners, timeoutMs: 30_000 }),
+      search: new ReplicaSearch({ fleet, clock, owners: this.owners, timeoutMs: 30_000 }),
       timeoutMs: 5_000,
       slowTimeoutMs: 60_000,
       incomplete: { diskUsage: "error", prune: "error", history: "error" },

@@ -1,7 +1,7 @@
 import { type ServerWritableStream, status } from "@grpc/grpc-js";
 import { expect, test } from "vitest";
 import { controlRpcs } from "../../../src/buildkit/wire-contracts.ts";
-import { startReplica } from "../../support/fleet-under-test.ts";
+import { endpoint, startReplica } from "../../support/fleet-under-test.ts";
 import { type GrpcReplica, refusal } from "../../support/grpc-replica.ts";
 import { FacadeRig, Messages, openCall } from "./facade-rig.ts";
 
@@ -60,6 +60,21 @@ test("a missing replica is named when the others are pruned, unless it may be le
     expect(ended).toBe(prune === "error" ? status.UNAVAILABLE : 0);
     if (prune === "error") expect(message).toContain("replica b (lost)");
   }
+});
+
+test("a replica that discovery has dropped is waited for no longer than its health checks succeed", async () => {
+  const [a, c] = [await throwsAway("a1"), await startReplica({ history: [{ type: "STARTED", record: { Ref: "r" } }] })];
+  const rig = new FacadeRig({ a, c });
+  await rig.ready("a", "c");
+  await rig.lab.runs("c", 1);
+  rig.lab.report(endpoint("a", a));
+  expect(rig.lab.fleet.replica("c")?.state.t).toBe("gone");
+  const answer = rig.call(Prune, {});
+  await expect.poll(() => c.calls.includes(Prune.path), SOON).toBe(true);
+  c.behaviour.health = "NOT_SERVING";
+  rig.lab.clock.advance(5_000);
+  const { messages, status: ended } = await answer;
+  expect([messages.length, ended]).toEqual([1, 0]);
 });
 
 test("a client that cancels cancels it everywhere", async () => {

@@ -1,7 +1,7 @@
 import { status } from "@grpc/grpc-js";
 import { describe, expect, test } from "vitest";
 import { type BuildHistoryEvent, controlRpcs } from "../../../src/buildkit/wire-contracts.ts";
-import { startReplica } from "../../support/fleet-under-test.ts";
+import { endpoint, startReplica } from "../../support/fleet-under-test.ts";
 import { type GrpcReplica, refusal } from "../../support/grpc-replica.ts";
 import { FacadeRig } from "./facade-rig.ts";
 
@@ -12,6 +12,10 @@ const { UpdateBuildHistory } = controlRpcs;
 
 function record(Ref: string): BuildHistoryEvent {
   return { type: "COMPLETE", record: { Ref, CompletedAt: { seconds: 1, nanos: 0 } } };
+}
+
+function running(Ref: string): BuildHistoryEvent {
+  return { type: "STARTED", record: { Ref, CreatedAt: { seconds: 1, nanos: 0 } } };
 }
 
 /** Three replicas, and what each was told to change. */
@@ -88,6 +92,43 @@ describe("a change of a build's record", () => {
     expect(await rig.call(UpdateBuildHistory, { Ref: "r", Delete: true })).toMatchObject({
       status: status.NOT_FOUND,
       message: "lease not found",
+    });
+  });
+
+  test("of a ref whose only owner is gone and cannot be asked is of a ref that nobody has", async () => {
+    const { rig, told, replicas } = await threeReplicas([], [], [record("r"), running("runs on")]);
+    await expect.poll(() => rig.lab.fleet.holdersOf("r"), SOON).toEqual(["c"]);
+    rig.lab.report(endpoint("a", replicas.a!), endpoint("b", replicas.b!));
+    replicas.c!.kill();
+    await expect.poll(() => rig.lab.fleet.client("c"), SOON).toBeUndefined();
+    expect(rig.lab.fleet.replica("c")?.state.t).toBe("gone");
+    expect(await rig.call(UpdateBuildHistory, { Ref: "r", Delete: true })).toMatchObject({
+      status: status.NOT_FOUND,
+      message: "no replica has build r in its history",
+    });
+    expect(Object.values(told).flat()).toEqual([]);
+  });
+
+  test("during which its only owner goes is of a ref that nobody has", async () => {
+    const { rig, replicas } = await threeReplicas([], [], [record("r")]);
+    await expect.poll(() => rig.lab.fleet.holdersOf("r"), SOON).toEqual(["c"]);
+    replicas.c!.unary.delete(UpdateBuildHistory.path);
+    const answer = rig.call(UpdateBuildHistory, { Ref: "r", Delete: true });
+    await expect.poll(() => replicas.c!.calls.includes(UpdateBuildHistory.path), SOON).toBe(true);
+    rig.lab.report(endpoint("a", replicas.a!), endpoint("b", replicas.b!));
+    expect((await answer).status).toBe(status.NOT_FOUND);
+  });
+
+  test("during which the gateway makes its connection anew names the replica", async () => {
+    const { rig, replicas } = await threeReplicas([record("r")]);
+    await expect.poll(() => rig.lab.fleet.holdersOf("r"), SOON).toEqual(["a"]);
+    replicas.a!.unary.delete(UpdateBuildHistory.path);
+    const answer = rig.call(UpdateBuildHistory, { Ref: "r", Delete: true });
+    await expect.poll(() => replicas.a!.calls.includes(UpdateBuildHistory.path), SOON).toBe(true);
+    rig.lab.fleet.reportLost("a", "connection reset");
+    expect(await answer).toMatchObject({
+      status: status.UNAVAILABLE,
+      message: "build r cannot be changed without replica a (the connection to it was made anew)",
     });
   });
 });

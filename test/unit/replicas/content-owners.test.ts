@@ -29,6 +29,17 @@ test("what was another daemon's is forgotten", () => {
   expect(owners.of("x")).toEqual([]);
 });
 
+test("what a replica has thrown away is forgotten, and learnt again", () => {
+  const owners = new ContentOwners();
+  owners.learn("a", ["d", "x"]);
+  owners.learn("b", ["d"]);
+  owners.forget("a");
+  expect([owners.of("d"), owners.of("x")]).toEqual([["b"], []]);
+  owners.forget("a");
+  owners.learn("a", ["x"]);
+  expect(owners.of("x")).toEqual(["a"]);
+});
+
 test("memory is bounded: the oldest digest goes, and none of absurd length comes", () => {
   const owners = new ContentOwners();
   owners.learn(

@@ -14,7 +14,7 @@ async function startSearch(timeoutMs = 30_000) {
   const lab = startFleet([endpoint("a", a), endpoint("b", b), endpoint("c", c)]);
   await Promise.all(["a", "b", "c"].map((id) => lab.reaches(id, "ready")));
   const owners = new ContentOwners();
-  const search = new ReplicaSearch({ fleet: lab.fleet, owners, timeoutMs });
+  const search = new ReplicaSearch({ fleet: lab.fleet, clock: lab.clock, owners, timeoutMs });
   return { search, owners, lab, a, b, c };
 }
 
@@ -62,6 +62,39 @@ describe("a build is found", () => {
 });
 
 describe("content is found", () => {
+  test("where health checks give up the connection that is asked over", async () => {
+    const { search, lab, a, b, c } = await startSearch();
+    holds(a);
+    holds(c);
+    const found = search.content("d");
+    await expect.poll(() => timesAsked(contentRpcs.Info.path, a, b, c), SOON).toEqual([1, 1, 1]);
+    holds(b, "d");
+    lab.fleet.reportLost("b", "connection reset");
+    expect(await found).toEqual({ t: "found", replicaId: "b" });
+  });
+
+  test("while the connection of health checks is made anew", async () => {
+    const { search, lab, a, b, c } = await startSearch();
+    for (const replica of [a, c]) holds(replica);
+    holds(b, "d");
+    lab.fleet.reportDraining("b", "GOAWAY");
+    expect(lab.fleet.client("b")).toBeUndefined();
+    expect(await search.content("d")).toEqual({ t: "found", replicaId: "b" });
+  });
+
+  test("on a replica that is only just being asked for the first time", async () => {
+    const a = await startReplica();
+    holds(a, "d");
+    const lab = startFleet([endpoint("a", a)]);
+    const search = new ReplicaSearch({
+      fleet: lab.fleet,
+      clock: lab.clock,
+      owners: new ContentOwners(),
+      timeoutMs: 30_000,
+    });
+    expect(await search.content("d")).toEqual({ t: "found", replicaId: "a" });
+  });
+
   test("by asking all at once, and is remembered", async () => {
     const { search, a, b, c } = await startSearch();
     holds(a);

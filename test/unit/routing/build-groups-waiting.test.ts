@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { GatewayError } from "../../../src/base/errors.ts";
 import { QUEUE_FULL, RoutingRig, ScriptedClient, settled, solve } from "./routing-rig.ts";
 
 /** Move time on in small steps, so that what each step starts can go on in between. */
@@ -19,7 +20,18 @@ describe("a Status that no Solve claims", () => {
     expect(rig.located).toEqual(["old"]);
   });
 
-  test("goes to any replica after 6 s where none has it, so that it says so itself", async () => {
+  test("is told after 6 s that none has it, or why that cannot be told: a replica would wait as long again", async () => {
+    const rig = new RoutingRig();
+    rig.owners.set("unknown", new GatewayError("not_found", "no such job unknown"));
+    rig.owners.set("missing", new GatewayError("replica_missing", "without replica a"));
+    for (const buildRef of ["unknown", "missing"]) rig.status(new ScriptedClient(), buildRef);
+    await pass(rig, 5_900);
+    expect(rig.journal).toEqual([]);
+    await pass(rig, 100);
+    expect(rig.journal).toEqual(["status unknown ✗ not_found", "status missing ✗ replica_missing"]);
+  });
+
+  test("goes to any replica after 6 s where nobody can be asked for it", async () => {
     const rig = new RoutingRig();
     rig.status(new ScriptedClient(), "unknown");
     await pass(rig, 5_900);

@@ -4,7 +4,7 @@ import type { SolveRequest } from "../../../src/buildkit/solve-request.ts";
 import { type Caller, UNKNOWN_CALLER } from "../../../src/identity/caller.ts";
 import { KEY_SOURCES } from "../../../src/routing/affinity-key.ts";
 import { BuildGroups } from "../../../src/routing/build-groups.ts";
-import type { GroupFleet, ProgressMode } from "../../../src/routing/build-groups-options.ts";
+import type { BuildOwner, GroupFleet, ProgressMode } from "../../../src/routing/build-groups-options.ts";
 import type { PlacementOutcome, PlacementRequest, Placer } from "../../../src/routing/placer.ts";
 import { rankIds } from "../../../src/routing/rendezvous.ts";
 import type { CallOutcome, ConnectOutcome, RoutedCall, RoutedClient } from "../../../src/routing/routed-call.ts";
@@ -207,8 +207,8 @@ export class RoutingRig {
   readonly ended: BuildEnd[] = [];
   /** Builds and content that replicas were asked for. */
   readonly located: string[] = [];
-  /** Which replica has a build of nobody's here. */
-  readonly owners = new Map<string, string>();
+  /** Which replica has a build of nobody's here, or why that cannot be said. */
+  readonly owners = new Map<string, BuildOwner>();
   readonly groups: BuildGroups;
   readonly replicas: string[];
   readonly #placer: RigPlacer;

@@ -1,5 +1,5 @@
 import type { Clock } from "../base/clock.ts";
-import type { Fleet } from "../replicas/fleet.ts";
+import type { Fleet } from "./fleet.ts";
 
 /**
  * Resolves once no replica is being asked for the first time any more, or after
