@@ -1,8 +1,9 @@
+import { faultOf, readBounded } from "../base/bounded-file.ts";
 import { counted } from "../base/counted.ts";
 import { printable } from "../base/printable.ts";
+import { errorText } from "../base/system-error.ts";
 import { type KnownFlag, readArguments } from "../config/arguments.ts";
 import { writeIfChanged } from "../trust/atomic-file.ts";
-import { errorText, readBounded } from "../trust/bounded-file.ts";
 import { compileBundle } from "../trust/bundle.ts";
 import type { FileRemark } from "../trust/certificate-file.ts";
 import { gatherSources, type TrustSource } from "../trust/gather-sources.ts";
@@ -131,7 +132,7 @@ async function readPassword(file: string | undefined): Promise<Password> {
   if (file === undefined) return { t: "ready", text: undefined };
   const content = await readBounded(file, MAX_PASSWORD_BYTES);
   if (content.t === "read") return { t: "ready", text: content.bytes.toString("utf8").split(/\r?\n/)[0]! };
-  return { t: "unreadable", reason: content.t === "absent" ? "no such file or directory" : content.reason };
+  return { t: "unreadable", reason: faultOf(content) };
 }
 
 /** One line a finding: `ca.pem: line 12: error: not a certificate authority: CN=harbor`. */

@@ -2,11 +2,11 @@ import { X509Certificate } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { rootCertificates } from "node:tls";
+import { faultOf, readBounded } from "../base/bounded-file.ts";
 import { systemClock } from "../base/clock.ts";
 import { type KnownFlag, readArguments } from "../config/arguments.ts";
 import type { Problem } from "../config/problem.ts";
 import { duration } from "../config/value-types.ts";
-import { readBounded } from "../trust/bounded-file.ts";
 import { isPlainHttp, readDaemonRegistry } from "../trust/daemon-registry.ts";
 import { type RootPool, readGoRootPool, readPemPool } from "../trust/go-root-pool.ts";
 import { heedObjection, judgeLeg, LEGS, type Leg, type LegName } from "../trust/judge-leg.ts";
@@ -138,8 +138,7 @@ function readRequest(values: ReadonlyMap<string, readonly string[]>): {
 async function readToml(path: string | undefined): Promise<{ readonly text: string } | { readonly fault: string }> {
   if (path === undefined) return { text: "" };
   const file = await readBounded(path, MAX_TOML_BYTES);
-  if (file.t === "read") return { text: file.bytes.toString("utf8") };
-  return { fault: file.t === "absent" ? "no such file or directory" : file.reason };
+  return file.t === "read" ? { text: file.bytes.toString("utf8") } : { fault: faultOf(file) };
 }
 
 async function gatewayPool(bundle: string | undefined): Promise<RootPool> {

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { constants, type Stats } from "node:fs";
 import { type FileHandle, lstat, open, realpath, rename, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { readBounded } from "./bounded-file.ts";
+import { readBounded } from "../base/bounded-file.ts";
 
 /** What a file is to be. */
 export interface FileTarget {

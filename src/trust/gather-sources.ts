@@ -1,7 +1,8 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { rootCertificates } from "node:tls";
-import { errorText, readBounded } from "./bounded-file.ts";
+import { faultOf, readBounded } from "../base/bounded-file.ts";
+import { errorText } from "../base/system-error.ts";
 import type { BundlePart } from "./bundle.ts";
 import { type FileRemark, type FoundCertificate, findCertificates } from "./certificate-file.ts";
 import { readPem } from "./pem.ts";
@@ -75,8 +76,7 @@ async function readSource(file: string, source: TrustSource, options: GatherOpti
   if (source.t === "node_roots") return builtInRoots(file);
   const content = await readBounded(file);
   if (content.t === "read") return await findCertificates(file, content.bytes, options);
-  const reason = content.t === "absent" ? "no such file or directory" : content.reason;
-  return { t: "malformed" as const, fault: { file, position: "", reason } };
+  return { t: "malformed" as const, fault: { file, position: "", reason: faultOf(content) } };
 }
 
 function builtInRoots(file: string) {
