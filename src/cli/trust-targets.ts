@@ -1,7 +1,7 @@
 import { appendFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { blameSetting } from "../base/blame-setting.ts";
-import { faultOf, readBounded } from "../base/bounded-file.ts";
+import { type FileContent, faultOf, readBounded } from "../base/bounded-file.ts";
 import { errorText } from "../base/system-error.ts";
 import { writeIfChanged } from "../trust/atomic-file.ts";
 import { findCertificates } from "../trust/certificate-file.ts";
@@ -45,9 +45,13 @@ const DOCKERD_FILE = "buildkit-gateway.crt";
 
 const MAX_TOML_BYTES = 1_048_576;
 
-/** Make a bundle effective, telling each file that is written; resolves with whether all of it was done. */
-export async function injectTrust(request: InjectRequest, context: CommandContext): Promise<boolean> {
-  const bundle = await readBundle(request.bundle);
+/** Make a bundle, which `read` reads, effective, telling each file that is written; resolves with whether all of it was done. */
+export async function injectTrust(
+  request: InjectRequest,
+  read: () => Promise<FileContent>,
+  context: CommandContext,
+): Promise<boolean> {
+  const bundle = await readBundle(request.bundle, await read());
   if ("fault" in bundle) {
     context.complain(`${PROGRAM}: ${request.bundle}: ${bundle.fault}\n`);
     return false;
@@ -91,8 +95,10 @@ export async function injectTrust(request: InjectRequest, context: CommandContex
   }
 }
 
-async function readBundle(path: string): Promise<{ readonly content: Buffer } | { readonly fault: string }> {
-  const file = await readBounded(path);
+async function readBundle(
+  path: string,
+  file: FileContent,
+): Promise<{ readonly content: Buffer } | { readonly fault: string }> {
   if (file.t !== "read") return { fault: faultOf(file) };
   const found = await findCertificates(path, file.bytes, { maxCertificates: MAX_CERTIFICATES });
   if (found.t === "malformed") return { fault: `${found.fault.position}: ${found.fault.reason}` };
