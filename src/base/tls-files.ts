@@ -1,6 +1,7 @@
 import { X509Certificate } from "node:crypto";
 import { createSecureContext } from "node:tls";
 import { readBoundedNow } from "./bounded-file.ts";
+import { pemCertificates } from "./pem-certificates.ts";
 import type { TlsMaterial } from "./tls-material.ts";
 
 /** Largest file of certificates or a key: the bundle of a Debian system has 0.2 MiB. */
@@ -31,6 +32,7 @@ export function readTlsFiles(section: string, files: TlsFiles, servername?: stri
     // OpenSSL takes a file of authorities without any, and then trusts nobody.
     const check = () => (isAuthority ? new X509Certificate(content) : createSecureContext({ [name]: content }));
     attempt(`${section}.${name}: ${path}`, check);
+    if (name !== "key") attempt(`${section}.${name}: ${path}`, () => pemCertificates(content));
     return content;
   };
   const ca = read("ca") ?? read("clientCa");

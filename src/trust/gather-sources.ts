@@ -2,12 +2,12 @@ import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { rootCertificates } from "node:tls";
 import { type FileContent, faultOf, readBounded } from "../base/bounded-file.ts";
+import { readPem } from "../base/pem.ts";
 import { errorText } from "../base/system-error.ts";
 import type { BundlePart } from "./bundle.ts";
 import { type FileRemark, type FoundCertificate, findCertificates } from "./certificate-file.ts";
 import { isCertificateName } from "./certificate-name.ts";
 import { type ObjectOutcome, type ObjectSource, roleForObjects, writeObjectSource } from "./object-source.ts";
-import { readPem } from "./pem.ts";
 import { findSystemBundle, SYSTEM_BUNDLES } from "./system-roots.ts";
 
 /** A place to take certificates from. */

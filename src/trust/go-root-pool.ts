@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
 import { faultOf, readBounded } from "../base/bounded-file.ts";
-import { readPem } from "./pem.ts";
+import { readPem } from "../base/pem.ts";
 import { SYSTEM_BUNDLES, SYSTEM_CERTIFICATE_DIRS } from "./system-roots.ts";
 
 /** The authorities that one program trusts. */
