@@ -77,6 +77,11 @@ async function verify(
   return { status, err, answer, legs };
 }
 
+/** Every leg gives the same verdict. */
+function expectOfAll(legs: Legs, verdict: object): void {
+  expect(legs).toMatchObject({ gateway: verdict, daemon: verdict, runner: verdict });
+}
+
 const all = (roots: string) => ({ gateway: roots, daemon: roots, runner: roots });
 
 test.each<[string, AuthorityOptions]>([
@@ -159,15 +164,13 @@ test.each<[string, IssuedCertificate, string, string]>([
 ])("%s is named for every leg", async (kind, certificate, roots, reason) => {
   const { status, legs } = await verify(await serve(certificate), all(roots));
   expect(status).toBe(1);
-  const expected = { isOk: false, kind, reason: expect.stringContaining(reason), fix: expect.any(String) };
-  expect(legs).toMatchObject({ gateway: expected, daemon: expected, runner: expected });
+  expectOfAll(legs, { isOk: false, kind, reason: expect.stringContaining(reason), fix: expect.any(String) });
 });
 
 test("a certificate that may not be a server's is rejected, although its chain is whole", async () => {
   const { status, legs } = await verify(await serve(ROOT.issue({ ...NAMES, isClientOnly: true })), all(ROOT.cert));
   expect(status).toBe(1);
-  const expected = { kind: "rejected", reason: "OpenSSL refuses the chain: INVALID_PURPOSE" };
-  expect(legs).toMatchObject({ gateway: expected, daemon: expected, runner: expected });
+  expectOfAll(legs, { kind: "rejected", reason: "OpenSSL refuses the chain: INVALID_PURPOSE" });
 });
 
 test("everything that is wrong is named, the most telling first", async () => {
@@ -182,7 +185,8 @@ test("plain HTTP on the TLS port is named", async () => {
   const registry = await listen(createHttpServer((_request, response) => response.end("{}")));
   const { status, answer, legs } = await verify(registry, all(ROOT.cert));
   expect({ status, answer: answer.answer }).toEqual({ status: 1, answer: "plain_http" });
-  expect(legs.daemon).toMatchObject({ kind: "plain_http", fix: expect.stringContaining("set http = true") });
+  expectOfAll(legs, { kind: "plain_http", reason: "it answers plain HTTP where TLS is expected" });
+  expect(legs.daemon).toMatchObject({ fix: expect.stringContaining("set http = true") });
 });
 
 test("a refused connection is named", async () => {
@@ -193,27 +197,27 @@ test("a refused connection is named", async () => {
   await new Promise<void>((resolve) => server.close(() => resolve()));
   const { status, legs } = await verify(registry, all(ROOT.cert));
   expect(status).toBe(1);
-  expect(legs.gateway).toMatchObject({ kind: "refused", reason: "connection refused" });
+  expectOfAll(legs, { kind: "refused", reason: "connection refused", fix: expect.any(String) });
 });
 
 test("a server that says nothing is named as one that does not answer", async () => {
   const registry = await listen(createServer());
   const { status, legs } = await verify(registry, all(ROOT.cert), ["--timeout=300ms"]);
   expect(status).toBe(1);
-  expect(legs.runner).toMatchObject({ kind: "timeout", reason: "no answer while TLS handshake" });
+  expectOfAll(legs, { kind: "timeout", reason: "no answer while TLS handshake", fix: expect.any(String) });
 });
 
 test("a name without an address is named", async () => {
   const { status, legs } = await verify("harbor.invalid", all(ROOT.cert));
   expect(status).toBe(1);
-  expect(legs.runner).toMatchObject({ kind: "dns" });
+  expectOfAll(legs, { kind: "dns" });
 });
 
 test("a server that speaks something else is named", async () => {
   const registry = await listen(createServer((socket) => socket.end("220 smtp\r\n")));
   const { status, legs } = await verify(registry, all(ROOT.cert));
   expect(status).toBe(1);
-  expect(legs.runner).toMatchObject({ kind: "tls_failed" });
+  expectOfAll(legs, { kind: "tls_failed" });
 });
 
 test("a daemon that speaks plain HTTP to this machine's own registry is found out", async () => {
