@@ -1,5 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
-import { open } from "node:fs/promises";
+import { blameSetting } from "../base/blame-setting.ts";
+import { readBoundedNow } from "../base/bounded-file.ts";
 import { type AdminRequest, RequestFault } from "./routes.ts";
 
 const MIN_CHARACTERS = 16;
@@ -17,11 +18,9 @@ export class AdminToken {
 
   /** Rejects with an Error that names the setting where the file cannot be read or holds no token. */
   async read(): Promise<string> {
-    const text = await readStart(this.#path).catch((cause: unknown) => {
-      throw new Error("admin.tokenFile", { cause });
-    });
-    const token = text.trim();
-    const fault = text.length > MAX_BYTES ? `more than ${MAX_BYTES} bytes` : describeFault(token);
+    const file = await blameSetting("admin.tokenFile", async () => readBoundedNow(this.#path, MAX_BYTES));
+    const token = file.toString("latin1").trim();
+    const fault = describeFault(token);
     if (fault !== undefined) throw new Error(`admin.tokenFile: no token in ${this.#path}: ${fault}`);
     return token;
   }
@@ -52,15 +51,4 @@ function describeFault(token: string): string | undefined {
 function isEqual(one: string, other: string): boolean {
   const digest = (text: string) => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(one), digest(other));
-}
-
-/** A file's beginning: one byte more than is allowed tells that it is too large. */
-async function readStart(path: string): Promise<string> {
-  const file = await open(path, "r");
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_BYTES + 1), 0, MAX_BYTES + 1, 0);
-    return buffer.toString("latin1", 0, bytesRead);
-  } finally {
-    await file.close();
-  }
 }

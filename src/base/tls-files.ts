@@ -1,7 +1,11 @@
 import { X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { createSecureContext } from "node:tls";
+import { readBoundedNow } from "./bounded-file.ts";
+import { pemCertificates } from "./pem-certificates.ts";
 import type { TlsMaterial } from "./tls-material.ts";
+
+/** Largest file of certificates or a key: the bundle of a Debian system has 0.2 MiB. */
+const MAX_TLS_FILE_BYTES = 4 * 1_024 * 1_024;
 
 /** Paths of PEM files, under the names of the settings that give them. */
 export interface TlsFiles {
@@ -23,11 +27,12 @@ export function readTlsFiles(section: string, files: TlsFiles, servername?: stri
   const read = (name: keyof TlsFiles): Buffer | undefined => {
     const path = files[name];
     if (path === undefined) return undefined;
-    const content = attempt(`${section}.${name}`, () => readFileSync(path));
+    const content = readFile(`${section}.${name}`, path);
     const isAuthority = name === "ca" || name === "clientCa";
     // OpenSSL takes a file of authorities without any, and then trusts nobody.
     const check = () => (isAuthority ? new X509Certificate(content) : createSecureContext({ [name]: content }));
     attempt(`${section}.${name}: ${path}`, check);
+    if (name !== "key") attempt(`${section}.${name}: ${path}`, () => pemCertificates(content));
     return content;
   };
   const ca = read("ca") ?? read("clientCa");
@@ -36,6 +41,15 @@ export function readTlsFiles(section: string, files: TlsFiles, servername?: stri
   const material = { ...(ca && { ca }), ...(cert && { cert }), ...(key && { key }) };
   attempt(`${section}.cert and ${section}.key do not belong together`, () => createSecureContext(material));
   return { ...material, ...(servername !== undefined && { servername }) };
+}
+
+function readFile(setting: string, path: string): Buffer {
+  try {
+    return readBoundedNow(path, MAX_TLS_FILE_BYTES);
+  } catch (cause) {
+    // The system's own errors name the file.
+    throw new Error((cause as NodeJS.ErrnoException).path === undefined ? `${setting}: ${path}` : setting, { cause });
+  }
 }
 
 function attempt<T>(blame: string, action: () => T): T {

@@ -3,7 +3,7 @@ import { type Address, hostPort } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
 import { formatDuration } from "../base/duration.ts";
 import { printable } from "../base/printable.ts";
-import { systemErrorText } from "../config/system-error.ts";
+import { systemErrorText } from "../base/system-error.ts";
 
 /** What is asked of an admin port. */
 export interface AdminQuestion {

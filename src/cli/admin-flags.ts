@@ -1,10 +1,10 @@
 import type { Address } from "../base/address.ts";
+import { readBoundedNow } from "../base/bounded-file.ts";
+import { errorText } from "../base/system-error.ts";
 import { adminAddress } from "../config/address-values.ts";
 import type { KnownFlag } from "../config/arguments.ts";
-import { readBoundedFile } from "../config/bounded-file.ts";
 import type { Problem } from "../config/problem.ts";
 import { SETTINGS } from "../config/settings.ts";
-import { systemErrorText } from "../config/system-error.ts";
 import type { CommandContext } from "./command.ts";
 import type { HelpRow } from "./help.ts";
 
@@ -80,12 +80,10 @@ export function adminToken(
     return { token: undefined, problems: [{ subject, message: `${message}: ${path}` }] };
   };
   try {
-    const token = readBoundedFile(path, MAX_TOKEN_BYTES).toString("latin1").trim();
-    return /^[\x21-\x7e]+$/.test(token) && token.length <= MAX_TOKEN_BYTES
-      ? { token, problems: [] }
-      : fault("no token in it");
+    const token = readBoundedNow(path, MAX_TOKEN_BYTES).toString("latin1").trim();
+    return /^[\x21-\x7e]+$/.test(token) ? { token, problems: [] } : fault("no token in it");
   } catch (reason) {
-    return fault(systemErrorText(reason) ?? (reason as Error).message);
+    return fault(errorText(reason));
   }
 }
 

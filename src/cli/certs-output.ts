@@ -1,7 +1,8 @@
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { stringify } from "yaml";
+import { readBoundedNow } from "../base/bounded-file.ts";
 import type { KeyPair } from "../trust/certificate-authority.ts";
 import { RUNNER_PAIR } from "../trust/certificate-preset.ts";
 import { keyPairFiles, keyPairSecret } from "../trust/key-pair-files.ts";
@@ -66,7 +67,7 @@ export function missingFiles(files: readonly OutputFile[]): OutputFile[] {
   return files.filter(({ path, content }) => {
     const present = statSync(path, { throwIfNoEntry: false });
     const isAlike = present?.isFile() && present.size === Buffer.byteLength(content);
-    return !(isAlike && readFileSync(path).equals(Buffer.from(content)));
+    return !(isAlike && readBoundedNow(path).equals(Buffer.from(content)));
   });
 }
 

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
+import { readBoundedNow } from "../base/bounded-file.ts";
 import { systemClock } from "../base/clock.ts";
-import { readBoundedFile } from "../config/bounded-file.ts";
-import { systemErrorText } from "../config/system-error.ts";
+import { errorText, systemErrorText } from "../base/system-error.ts";
 import type { AuthorityOutcome, KeyPair } from "../trust/certificate-authority.ts";
 import { type AuthoritySource, type CertsPlan, readCertsArguments } from "./certs-arguments.ts";
 import { certsHelp } from "./certs-help.ts";
@@ -96,12 +96,10 @@ function readExisting(
 
 function readFile(flag: string, path: string): Buffer {
   try {
-    const content = readBoundedFile(path, MAX_AUTHORITY_BYTES);
-    if (content.length <= MAX_AUTHORITY_BYTES) return content;
+    return readBoundedNow(path, MAX_AUTHORITY_BYTES);
   } catch (cause) {
-    throw new Error(`${flag}: ${path}: ${systemErrorText(cause) ?? (cause as Error).message}`, { cause });
+    throw new Error(`${flag}: ${path}: ${errorText(cause)}`, { cause });
   }
-  throw new Error(`${flag}: ${path}: larger than ${MAX_AUTHORITY_BYTES} bytes`);
 }
 
 /** Unless it is forced, nothing is written where one file would be overwritten. */

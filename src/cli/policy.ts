@@ -1,6 +1,6 @@
+import { readBoundedNow } from "../base/bounded-file.ts";
 import { KNOWN_RPCS } from "../buildkit/rpc-name.ts";
 import { type KnownFlag, readArguments } from "../config/arguments.ts";
-import { readBoundedFile } from "../config/bounded-file.ts";
 import { CONFIG_FLAG, CONFIG_VARIABLE } from "../config/flags.ts";
 import { loadConfig } from "../config/load.ts";
 import { policyOf } from "../configured-policy.ts";
@@ -47,7 +47,7 @@ async function policy(argv: readonly string[], context: CommandContext): Promise
   const loaded = loadConfig({
     argv: file === undefined ? [] : [CONFIG_FLAG, file],
     env: context.env,
-    readFile: readBoundedFile,
+    readFile: readBoundedNow,
   });
   if (loaded.t === "invalid") {
     context.complain(describeProblems(loaded.problems, "configuration"));

@@ -1,4 +1,4 @@
-import { readBoundedFile } from "../config/bounded-file.ts";
+import { readBoundedNow } from "../base/bounded-file.ts";
 import { SIDECAR_FLAGS } from "../config/flags.ts";
 import { loadSidecarConfig } from "../config/load.ts";
 import { SIDECAR_SETTINGS } from "../config/settings.ts";
@@ -24,7 +24,7 @@ export const sidecarCommand: Command = {
     }),
   run: (argv: readonly string[], context: CommandContext): Promise<ExitStatusValue> =>
     runService(
-      loadSidecarConfig({ argv, env: context.env, readFile: readBoundedFile }),
+      loadSidecarConfig({ argv, env: context.env, readFile: readBoundedNow }),
       context,
       async (config, log) => {
         const { startSidecar } = await import("../sidecar.ts");

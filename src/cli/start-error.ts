@@ -1,4 +1,4 @@
-import { systemErrorText } from "../config/system-error.ts";
+import { systemErrorText } from "../base/system-error.ts";
 
 /** Why the gateway could not start, in one line for an operator. */
 export function describeStartError(error: unknown): string {

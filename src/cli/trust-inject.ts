@@ -1,15 +1,25 @@
 import { resolve } from "node:path";
+import { type FileContent, readBounded } from "../base/bounded-file.ts";
 import { type KnownFlag, readArguments } from "../config/arguments.ts";
 import type { Problem } from "../config/problem.ts";
 import { isVariableName } from "../trust/env-file.ts";
+import { type ObjectSource, roleForObjects } from "../trust/object-source.ts";
 import { readRegistryName } from "../trust/registry-name.ts";
 import { isPlainPath } from "../trust/run-steps-wrapper.ts";
 import { type CommandContext, ExitStatus, type ExitStatusValue } from "./command.ts";
 import { describeProblems } from "./describe-problems.ts";
 import type { HelpRow } from "./help.ts";
+import {
+  CLUSTER_FLAGS,
+  CLUSTER_HELP,
+  clusterProblems,
+  openTrustCluster,
+  readObjects,
+  type TrustCluster,
+} from "./trust-cluster.ts";
 import { RIGHTS_FLAGS, RIGHTS_HELP, readRights, required } from "./trust-flags.ts";
 import { type InjectRequest, injectTrust, TARGETS, type Target } from "./trust-targets.ts";
-import { watchUntilSignal } from "./trust-watch.ts";
+import { ofFiles, watchUntilSignal } from "./trust-watch.ts";
 
 const FLAGS: readonly KnownFlag[] = [
   ...["--for", "--registry", "--env"].map((flag) => ({ flag, isRepeatable: true })),
@@ -17,13 +27,17 @@ const FLAGS: readonly KnownFlag[] = [
     (flag) => ({ flag, isRepeatable: false }),
   ),
   { flag: "--watch", isRepeatable: false, isSwitch: true },
+  ...CLUSTER_FLAGS,
   ...RIGHTS_FLAGS,
 ];
 
 /** The flags of `trust inject`, for a help text. */
 export const TRUST_INJECT_HELP: readonly HelpRow[] = [
   { term: "--for TARGET", lines: [`${TARGETS.join(", ")}. Any number of times.`] },
-  { term: "--bundle FILE", lines: ["The bundle, as trust build writes it."] },
+  {
+    term: "--bundle FILE",
+    lines: ["The bundle, as trust build writes it; or a key of an object, configmap:NAMESPACE/NAME/KEY."],
+  },
   { term: "--place FILE", lines: ["Copy it there, and let everything below name the copy."] },
   { term: "--map HERE=THERE", lines: ["Files below HERE are seen by the target below THERE: /out=/etc/ssl/certs."] },
   {
@@ -44,6 +58,7 @@ export const TRUST_INJECT_HELP: readonly HelpRow[] = [
     lines: ["run-steps: the real runc. Default: buildkit-runc, else runc, on the daemon's PATH."],
   },
   { term: "--watch", lines: ["Go on, and do it again when the bundle or --toml changes, until SIGTERM."] },
+  ...CLUSTER_HELP,
   ...RIGHTS_HELP,
 ];
 
@@ -51,15 +66,52 @@ export const TRUST_INJECT_HELP: readonly HelpRow[] = [
 export async function trustInject(argv: readonly string[], context: CommandContext): Promise<ExitStatusValue> {
   const { values, problems: faults } = readArguments(argv, FLAGS);
   const { request, problems: requestFaults } = readRequest(values, context.env);
-  const problems = [...faults, ...requestFaults];
+  const { objects, problems: objectFaults } = readBundleObject(values);
+  const clusterFaults = clusterProblems(values, objects, context.env);
+  const problems = [...faults, ...requestFaults, ...objectFaults, ...clusterFaults];
   if (problems.length > 0) {
     context.complain(describeProblems(problems, "command line"));
     return ExitStatus.USAGE;
   }
-  const action = () => injectTrust(request, context);
-  if (!values.has("--watch")) return (await action()) ? ExitStatus.OK : ExitStatus.FAILED;
-  const isTomlFollowed = request.toml !== undefined && request.toml !== request.tomlOut;
-  return await watchUntilSignal([request.bundle, ...(isTomlFollowed ? [request.toml!] : [])], action, context);
+  const [object] = objects;
+  const cluster = object && (await openTrustCluster(values, context));
+  if (object && !cluster) return ExitStatus.FAILED;
+  const read = object && cluster ? () => readObjectBundle(cluster, object) : () => readBounded(request.bundle);
+  const action = () => injectTrust(request, read, context);
+  try {
+    if (!values.has("--watch")) return (await action()) ? ExitStatus.OK : ExitStatus.FAILED;
+    const isTomlFollowed = request.toml !== undefined && request.toml !== request.tomlOut;
+    const files = [...(object ? [] : [request.bundle]), ...(isTomlFollowed ? [request.toml!] : [])];
+    const followers = [ofFiles(files)];
+    if (cluster) followers.push((onChange) => cluster.follow(objects, onChange));
+    return await watchUntilSignal(followers, action, context);
+  } finally {
+    cluster?.close();
+  }
+}
+
+/** A bundle may be one key of an object, which is then put in its place. */
+function readBundleObject(values: ReadonlyMap<string, readonly string[]>): ReturnType<typeof readObjects> {
+  const { objects, problems } = readObjects("--bundle", values.get("--bundle") ?? []);
+  const [object] = objects;
+  if (!object) return { objects, problems };
+  const more: Problem[] = [];
+  if (object.key === undefined)
+    more.push({ subject: "--bundle", message: "name the key: configmap:namespace/name/key" });
+  if (!values.has("--place")) more.push({ subject: "--place", message: "is needed where the bundle is an object" });
+  return { objects, problems: [...problems, ...more] };
+}
+
+async function readObjectBundle(cluster: TrustCluster, object: ObjectSource): Promise<FileContent> {
+  const outcome = await cluster.read(object);
+  if (outcome.t === "read") {
+    const { content } = outcome.files[0]!;
+    return content.t === "absent" ? { t: "unreadable", reason: "the object has no such key" } : content;
+  }
+  const { kind, reason } = outcome;
+  const role =
+    kind === "forbidden" ? `\nto allow it, apply this role:\n${roleForObjects(object, [object], reason)}` : "";
+  return { t: "unreadable", reason: `${reason}${role}` };
 }
 
 function readRequest(

@@ -8,6 +8,8 @@ import { formatTable } from "./table.ts";
 /** What was found out about one registry. */
 export interface RegistryReport {
   readonly registry: string;
+  /** The registry that it is a mirror of, by the daemon's file; undefined where it was asked for itself. */
+  readonly mirrorOf: string | undefined;
   readonly probe: ProbeOutcome;
   readonly verdicts: readonly { readonly leg: Leg; readonly verdict: LegVerdict }[];
 }
@@ -22,8 +24,9 @@ export function describeReports(reports: readonly RegistryReport[]): string {
 
 /** For machines. */
 export function reportsJson(reports: readonly RegistryReport[]): string {
-  const registries = reports.map(({ registry, probe, verdicts }) => ({
+  const registries = reports.map(({ registry, mirrorOf, probe, verdicts }) => ({
     registry,
+    ...(mirrorOf !== undefined && { mirrorOf }),
     answer: probe.t,
     ...(probe.t === "tls" && { protocol: probe.protocol }),
     chain: chainOf(probe).map((x509) => ({
@@ -46,7 +49,7 @@ export function reportsJson(reports: readonly RegistryReport[]): string {
   return `${JSON.stringify({ registries }, null, 2)}\n`;
 }
 
-function describeReport({ registry, probe, verdicts }: RegistryReport): string {
+function describeReport({ registry, mirrorOf, probe, verdicts }: RegistryReport): string {
   const show = (text: string) => printable(text, MAX_SHOWN_CHARACTERS);
   const answer = probe.t === "tls" ? `sends ${counted(chainOf(probe).length, "certificate")} (${probe.protocol})` : "";
   const chain = chainOf(probe).map((x509, index) => {
@@ -61,7 +64,7 @@ function describeReport({ registry, probe, verdicts }: RegistryReport): string {
   ]);
   const fixes = new Set(verdicts.flatMap(({ verdict }) => (verdict.t === "failed" ? [verdict.fix] : [])));
   return [
-    `${registry}${answer === "" ? "" : `: ${answer}`}\n`,
+    `${registry}${mirrorOf === undefined ? "" : ` (mirror of ${mirrorOf})`}${answer === "" ? "" : `: ${answer}`}\n`,
     ...chain,
     formatTable(["  LEG", "RESULT", "WHY", "ROOTS"], rows),
     ...[...fixes].map((fix) => `  to do: ${fix}\n`),

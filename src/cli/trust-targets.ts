@@ -1,8 +1,9 @@
 import { appendFile, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { blameSetting } from "../base/blame-setting.ts";
+import { type FileContent, faultOf, readBounded } from "../base/bounded-file.ts";
+import { errorText } from "../base/system-error.ts";
 import { writeIfChanged } from "../trust/atomic-file.ts";
-import { errorText, readBounded } from "../trust/bounded-file.ts";
 import { findCertificates } from "../trust/certificate-file.ts";
 import { missingVariables } from "../trust/env-file.ts";
 import { runStepsWrapper } from "../trust/run-steps-wrapper.ts";
@@ -44,9 +45,13 @@ const DOCKERD_FILE = "buildkit-gateway.crt";
 
 const MAX_TOML_BYTES = 1_048_576;
 
-/** Make a bundle effective, telling each file that is written; resolves with whether all of it was done. */
-export async function injectTrust(request: InjectRequest, context: CommandContext): Promise<boolean> {
-  const bundle = await readBundle(request.bundle);
+/** Make a bundle, which `read` reads, effective, telling each file that is written; resolves with whether all of it was done. */
+export async function injectTrust(
+  request: InjectRequest,
+  read: () => Promise<FileContent>,
+  context: CommandContext,
+): Promise<boolean> {
+  const bundle = await readBundle(request.bundle, await read());
   if ("fault" in bundle) {
     context.complain(`${PROGRAM}: ${request.bundle}: ${bundle.fault}\n`);
     return false;
@@ -90,10 +95,11 @@ export async function injectTrust(request: InjectRequest, context: CommandContex
   }
 }
 
-async function readBundle(path: string): Promise<{ readonly content: Buffer } | { readonly fault: string }> {
-  const file = await readBounded(path);
-  if (file.t === "absent") return { fault: "no such file or directory" };
-  if (file.t === "unreadable") return { fault: file.reason };
+async function readBundle(
+  path: string,
+  file: FileContent,
+): Promise<{ readonly content: Buffer } | { readonly fault: string }> {
+  if (file.t !== "read") return { fault: faultOf(file) };
   const found = await findCertificates(path, file.bytes, { maxCertificates: MAX_CERTIFICATES });
   if (found.t === "malformed") return { fault: `${found.fault.position}: ${found.fault.reason}` };
   // It is about to be shown to every build step: a private key in it would be, too.
@@ -109,7 +115,7 @@ async function mergeToml(request: InjectRequest): Promise<{ readonly text: strin
   let text = "";
   if (request.toml !== undefined) {
     const file = await readBounded(request.toml, MAX_TOML_BYTES);
-    if (file.t !== "read") return { fault: file.t === "absent" ? "no such file or directory" : file.reason };
+    if (file.t !== "read") return { fault: faultOf(file) };
     text = file.bytes.toString("utf8");
   }
   const { targets, bundleSeen, wrapperSeen } = request;

@@ -1,13 +1,12 @@
 import { X509Certificate } from "node:crypto";
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
 import { rootCertificates } from "node:tls";
+import { faultOf, readBounded } from "../base/bounded-file.ts";
 import { systemClock } from "../base/clock.ts";
 import { type KnownFlag, readArguments } from "../config/arguments.ts";
 import type { Problem } from "../config/problem.ts";
 import { duration } from "../config/value-types.ts";
-import { readBounded } from "../trust/bounded-file.ts";
-import { isPlainHttp, readDaemonRegistry } from "../trust/daemon-registry.ts";
+import { readDaemonPool } from "../trust/daemon-pool.ts";
+import { type DaemonRegistry, isPlainHttp, readDaemonRegistry } from "../trust/daemon-registry.ts";
 import { type RootPool, readGoRootPool, readPemPool } from "../trust/go-root-pool.ts";
 import { heedObjection, judgeLeg, LEGS, type Leg, type LegName } from "../trust/judge-leg.ts";
 import { probeRegistry } from "../trust/probe-registry.ts";
@@ -40,6 +39,9 @@ const MAX_TIMEOUT_MS = 120_000;
 
 const MAX_TOML_BYTES = 1_048_576;
 
+/** Where plain HTTP goes where no port is named. */
+const HTTP_PORT = 80;
+
 /** Most registries that are asked at once. */
 const MAX_REGISTRIES = 100;
 
@@ -68,36 +70,40 @@ export async function trustVerify(argv: readonly string[], context: CommandConte
   const system = await readGoRootPool(context.env);
   const gateway = await gatewayPool(request.bundle);
   const isPublic = publicRoots();
-  const verify = async (registry: string): Promise<RegistryReport | { readonly fault: string }> => {
+  const asked = withMirrors(request.registries, toml.text);
+  if ("fault" in asked) {
+    context.complain(`${PROGRAM}: ${request.toml}: ${asked.fault}\n`);
+    return ExitStatus.FAILED;
+  }
+  const verify = async ({ registry, mirrorOf, settings }: AskedRegistry): Promise<RegistryReport> => {
     const name = readRegistryName(registry)!;
-    const daemon = await daemonLeg(toml.text, registry, name.host, system);
-    if ("fault" in daemon) return daemon;
     const ofGo = { pool: system, needsSelfSigned: false, isPlainHttp: false, isInsecure: false };
     const legs: Readonly<Record<LegName, Leg>> = {
       gateway: { ...ofGo, name: "gateway", pool: gateway, needsSelfSigned: true },
-      daemon,
+      daemon: {
+        name: "daemon",
+        pool: await readDaemonPool(settings, system),
+        needsSelfSigned: false,
+        isPlainHttp: isPlainHttp(settings, name.host),
+        isInsecure: settings.insecure ?? false,
+      },
       runner: { ...ofGo, name: "runner" },
     };
-    const probe = await probeRegistry(name, { timeoutMs: request.timeoutMs, clock: systemClock });
+    const options = { timeoutMs: request.timeoutMs, clock: systemClock };
+    const probe = await probeRegistry(name, options);
     const now = systemClock.wallTime();
     const judge = async (leg: Leg) => {
-      const verdict = judgeLeg({ leg, registry, host: name.host, probe, now, isPublic });
+      const isElsewhere = leg.isPlainHttp && !leg.isInsecure && name.isDefaultPort;
+      const own = isElsewhere ? await probeRegistry({ ...name, port: HTTP_PORT }, options) : probe;
+      const verdict = judgeLeg({ leg, registry, host: name.host, probe: own, now, isPublic });
       if (verdict.t !== "ok" || !verdict.isVerified) return { leg, verdict };
-      const own = { timeoutMs: request.timeoutMs, clock: systemClock, roots: leg.pool.certificates };
-      return { leg, verdict: heedObjection(verdict, await probeRegistry(name, own)) };
+      const ofLeg = { ...options, roots: leg.pool.certificates };
+      return { leg, verdict: heedObjection(verdict, await probeRegistry(name, ofLeg)) };
     };
     const verdicts = await Promise.all(request.legs.map((leg) => judge(legs[leg])));
-    return { registry, probe, verdicts };
+    return { registry, mirrorOf, probe, verdicts };
   };
-  const outcomes = await Promise.all(request.registries.map(verify));
-  const reports: RegistryReport[] = [];
-  for (const outcome of outcomes) {
-    if ("fault" in outcome) {
-      context.complain(`${PROGRAM}: ${request.toml}: ${outcome.fault}\n`);
-      return ExitStatus.FAILED;
-    }
-    reports.push(outcome);
-  }
+  const reports = await Promise.all(asked.registries.map(verify));
   context.print(values.has("--json") ? reportsJson(reports) : describeReports(reports));
   const isAllOk = reports.every(({ verdicts }) => verdicts.every(({ verdict }) => verdict.t === "ok"));
   return isAllOk ? ExitStatus.OK : ExitStatus.FAILED;
@@ -138,8 +144,7 @@ function readRequest(values: ReadonlyMap<string, readonly string[]>): {
 async function readToml(path: string | undefined): Promise<{ readonly text: string } | { readonly fault: string }> {
   if (path === undefined) return { text: "" };
   const file = await readBounded(path, MAX_TOML_BYTES);
-  if (file.t === "read") return { text: file.bytes.toString("utf8") };
-  return { fault: file.t === "absent" ? "no such file or directory" : file.reason };
+  return file.t === "read" ? { text: file.bytes.toString("utf8") } : { fault: faultOf(file) };
 }
 
 async function gatewayPool(bundle: string | undefined): Promise<RootPool> {
@@ -147,29 +152,34 @@ async function gatewayPool(bundle: string | undefined): Promise<RootPool> {
   return { certificates: rootCertificates.map((pem) => new X509Certificate(pem)), origin: "Node's roots", faults: [] };
 }
 
-/** The system's pool, and for this registry what the toml adds to it. */
-async function daemonLeg(
+/** A registry to verify, with what the daemon's file says of it. */
+interface AskedRegistry {
+  readonly registry: string;
+  readonly mirrorOf: string | undefined;
+  readonly settings: DaemonRegistry;
+}
+
+/** The registries that are asked for, each followed by its mirrors: the daemon asks those first. */
+function withMirrors(
+  given: readonly string[],
   toml: string,
-  registry: string,
-  host: string,
-  system: RootPool,
-): Promise<Leg | { readonly fault: string }> {
-  const outcome = readDaemonRegistry(toml, registry);
-  if (outcome.t === "malformed") return { fault: `line ${outcome.line}: ${outcome.reason}` };
-  const { caFiles, caDirs, insecure = false } = outcome.registry;
-  const ofDirs: string[] = [];
-  for (const dir of caDirs) {
-    const names = await readdir(dir).catch(() => []);
-    ofDirs.push(...names.filter((name) => name.endsWith(".crt")).map((name) => join(dir, name)));
+): { readonly registries: readonly AskedRegistry[] } | { readonly fault: string } {
+  const asked = new Map<string, AskedRegistry>();
+  const queue = [...new Set(given)].map((registry) => ({ registry, mirrorOf: undefined as string | undefined }));
+  for (let next = queue.shift(); next; next = queue.shift()) {
+    const { registry, mirrorOf } = next;
+    const outcome = readDaemonRegistry(toml, registry);
+    if (outcome.t === "malformed") return { fault: `line ${outcome.line}: ${outcome.reason}` };
+    asked.set(registry, { registry, mirrorOf, settings: outcome.registry });
+    if (asked.size > MAX_REGISTRIES) return { fault: `more than ${MAX_REGISTRIES} registries with their mirrors` };
+    // Mirrors of a mirror are not asked.
+    const mirrors = mirrorOf === undefined ? outcome.registry.mirrors : [];
+    const odd = mirrors.find((mirror) => readRegistryName(mirror) === undefined);
+    if (odd !== undefined) return { fault: `a mirror of ${registry} is not a registry: ${JSON.stringify(odd)}` };
+    const isNew = (mirror: string) => !given.includes(mirror) && !asked.has(mirror);
+    queue.unshift(...mirrors.filter(isNew).map((mirror) => ({ registry: mirror, mirrorOf: registry })));
   }
-  const own = await readPemPool([...caFiles, ...ofDirs], [...caFiles, ...caDirs].join(", "));
-  const pool: RootPool = {
-    certificates: [...own.certificates, ...system.certificates],
-    origin: own.origin === "" ? system.origin : `${own.origin}, ${system.origin}`,
-    faults: own.faults,
-  };
-  const http = isPlainHttp(outcome.registry, host);
-  return { name: "daemon", pool, needsSelfSigned: false, isPlainHttp: http, isInsecure: insecure };
+  return { registries: [...asked.values()] };
 }
 
 function publicRoots(): (root: X509Certificate) => boolean {

@@ -1,14 +1,22 @@
-import { systemClock } from "../base/clock.ts";
+import { type Cancel, systemClock } from "../base/clock.ts";
 import { followFiles } from "../trust/follow-files.ts";
 import { type CommandContext, ExitStatus, type ExitStatusValue } from "./command.ts";
 
+/** Begins to follow something, and tells of each change until it is stopped. */
+export type Follower = (onChange: () => Promise<void>) => Promise<Cancel>;
+
+/** Follow files and folders. */
+export function ofFiles(paths: readonly string[]): Follower {
+  return (onChange) => followFiles({ paths, clock: systemClock, onChange });
+}
+
 /**
- * Do something now and after each change of files, until SIGTERM or SIGINT, which end with 0.
+ * Do something now and after each change, once at a time, until SIGTERM or SIGINT, which end with 0.
  *
  * `action` tells itself what went wrong; the next change is another chance, so nothing ends it.
  */
 export async function watchUntilSignal(
-  paths: readonly string[],
+  followers: readonly Follower[],
   action: () => Promise<unknown>,
   { signals }: CommandContext,
 ): Promise<ExitStatusValue> {
@@ -20,17 +28,19 @@ export async function watchUntilSignal(
   signals.on("SIGINT", end);
   // Neither signals nor the clock's timers keep a process alive.
   const keepAlive = setInterval(() => {}, 3_600_000);
-  const onChange = async (): Promise<void> => {
-    await action();
+  let last: Promise<unknown> = Promise.resolve();
+  const run = async (): Promise<void> => {
+    last = last.then(action);
+    await last;
   };
   // Follow first: what changes during the first action counts.
-  const stop = await followFiles({ paths, clock: systemClock, onChange });
+  const stops = await Promise.all(followers.map((follow) => follow(run)));
   try {
-    await action();
+    await run();
     await ended;
     return ExitStatus.OK;
   } finally {
-    stop();
+    for (const stop of stops) stop();
     clearInterval(keepAlive);
     signals.off("SIGTERM", end);
     signals.off("SIGINT", end);

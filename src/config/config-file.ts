@@ -10,8 +10,8 @@ import {
   Parser,
   parseDocument,
 } from "yaml";
+import { errorText } from "../base/system-error.ts";
 import type { Problem } from "./problem.ts";
-import { systemErrorText } from "./system-error.ts";
 
 /** Largest configuration file that is read. */
 export const MAX_CONFIG_FILE_BYTES = 2 ** 20;
@@ -19,7 +19,7 @@ export const MAX_CONFIG_FILE_BYTES = 2 ** 20;
 /** Deepest nesting that is parsed; the parser recurses, and V8 aborts the process when a stack is nearly used up. */
 const MAX_DEPTH = 50;
 
-/** Reads at most `maxBytes` + 1 bytes of a file, or throws Node's error. */
+/** Reads a file of at most `maxBytes`, or throws an Error that says why not. */
 export type ReadFile = (path: string, maxBytes: number) => Buffer;
 
 /** What a configuration file says, and where it says it. */
@@ -38,7 +38,6 @@ export const NO_CONFIG_FILE: ConfigFile = { tree: {}, locate: () => undefined, p
 export function readConfigFile(path: string, origin: string, readFile: ReadFile): ConfigFile {
   try {
     const content = readFile(path, MAX_CONFIG_FILE_BYTES);
-    if (content.length > MAX_CONFIG_FILE_BYTES) throw new Error(`larger than ${MAX_CONFIG_FILE_BYTES} bytes`);
     const text = new TextDecoder("utf-8", { fatal: true }).decode(content);
     if (isNestedTooDeeply(text)) throw new Error("nested too deeply");
     return parseConfigText(path, text);
@@ -106,5 +105,5 @@ function describeFailure(reason: unknown): string {
   const isEncoding =
     reason instanceof TypeError && "code" in reason && reason.code === "ERR_ENCODING_INVALID_ENCODED_DATA";
   if (isEncoding) return "not UTF-8 text";
-  return systemErrorText(reason) ?? (reason as Error).message.replace(/^./, (letter) => letter.toLowerCase());
+  return errorText(reason).replace(/^./, (letter) => letter.toLowerCase());
 }

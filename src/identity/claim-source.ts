@@ -1,10 +1,12 @@
-import { closeSync, openSync, readSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
+import { readBoundedNow } from "../base/bounded-file.ts";
 import type { Logger } from "../base/log.ts";
+import { errorText } from "../base/system-error.ts";
 import { type Claim, writeClaim } from "./claim.ts";
 import { readJobEnvironment } from "./github.ts";
 
-/** Largest environment of a job that is read; what is behind it is not. */
-const MAX_BYTES = 256 * 1_024;
+/** Largest environment of a job that is read. Linux gives a process 2 MiB at most for all of it (execve(2)). */
+const MAX_BYTES = 2 * 1_024 * 1_024;
 
 /** Where a sidecar knows from who is building. */
 export interface ClaimSourceOptions {
@@ -36,25 +38,18 @@ export class ClaimSource {
       const stat = statSync(path, { throwIfNoEntry: false });
       const version = stat ? `${stat.ino} ${stat.size} ${stat.mtimeMs}` : "";
       if (version !== this.#version) {
-        this.#text = writeClaim({ ...claim, ...(stat && readJobEnvironment(readStart(path))) });
+        this.#text = writeClaim({
+          ...claim,
+          ...(stat && readJobEnvironment(readBoundedNow(path, MAX_BYTES).toString("utf8"))),
+        });
         this.#version = version;
       }
       this.#fault = "";
     } catch (error) {
-      const fault = (error as NodeJS.ErrnoException).code ?? String(error);
-      if (fault !== this.#fault) log.warn({ path, code: fault }, "identity file cannot be read");
+      const fault = errorText(error);
+      if (fault !== this.#fault) log.warn({ path, reason: fault }, "identity file cannot be read");
       this.#fault = fault;
     }
     return this.#text;
-  }
-}
-
-function readStart(path: string): string {
-  const descriptor = openSync(path, "r");
-  try {
-    const content = Buffer.alloc(MAX_BYTES);
-    return content.toString("utf8", 0, readSync(descriptor, content, 0, MAX_BYTES, 0));
-  } finally {
-    closeSync(descriptor);
   }
 }

@@ -1,8 +1,8 @@
-import { readFile, stat } from "node:fs/promises";
 import type { RequestOptions } from "node:https";
 import { dirname, resolve } from "node:path";
 import { KubeConfig } from "@kubernetes/client-node";
 import { parse } from "yaml";
+import { faultOf, readBounded } from "../base/bounded-file.ts";
 import type { Credentials, KubernetesAccess } from "./access.ts";
 
 /** A kubeconfig file, and which of its contexts to use. */
@@ -52,9 +52,9 @@ export async function openKubeconfigAccess(options: KubeconfigAccessOptions): Pr
 }
 
 async function loadKubeconfig(path: string, context: string | undefined): Promise<KubeConfig> {
-  const { size } = await stat(path);
-  if (size > MAX_FILE_BYTES) throw new Error(`more than ${MAX_FILE_BYTES} bytes in ${path}`);
-  const text = await readFile(path, "utf8");
+  const file = await readBounded(path, MAX_FILE_BYTES);
+  if (file.t !== "read") throw new Error(`${path}: ${faultOf(file)}`);
+  const text = file.bytes.toString("utf8");
   const config = new KubeConfig();
   try {
     config.loadFromString(text);

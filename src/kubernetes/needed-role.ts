@@ -9,9 +9,14 @@ const UNKNOWN_ACCOUNT = "buildkit-gateway";
  * The least role that allows something, and its binding, as YAML for
  * `kubectl apply -f -`: for one namespace a Role, for all of them a ClusterRole.
  *
- * `refusal` is the server's message, which names who was refused.
+ * `refusal` is the server's message, which names who was refused. With `resourceNames`, only for those objects.
  */
-export function neededRole(resource: Resource, verbs: readonly string[], refusal: string): string {
+export function neededRole(
+  resource: Resource,
+  verbs: readonly string[],
+  refusal: string,
+  resourceNames?: readonly string[],
+): string {
   const { namespace } = resource;
   const prefix = namespace === undefined ? "Cluster" : "";
   const metadata = {
@@ -22,7 +27,9 @@ export function neededRole(resource: Resource, verbs: readonly string[], refusal
     apiVersion: "rbac.authorization.k8s.io/v1",
     kind: `${prefix}Role`,
     metadata,
-    rules: [{ apiGroups: [resource.group], resources: [resource.name], verbs }],
+    rules: [
+      { apiGroups: [resource.group], resources: [resource.name], ...(resourceNames && { resourceNames }), verbs },
+    ],
   };
   const binding = {
     apiVersion: "rbac.authorization.k8s.io/v1",

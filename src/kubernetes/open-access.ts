@@ -1,8 +1,12 @@
-import { access as canAccess, readFile } from "node:fs/promises";
+import { access as canAccess } from "node:fs/promises";
 import { hostPort } from "../base/address.ts";
+import { readBounded } from "../base/bounded-file.ts";
 import type { KubernetesAccess } from "./access.ts";
 import type { KubeconfigAccessOptions } from "./kubeconfig-access.ts";
 import { openTokenAccess, type TokenAccessOptions } from "./token-access.ts";
+
+/** A namespace has at most 63 characters (RFC 1123, label); a line feed may follow. */
+const MAX_NAMESPACE_BYTES = 256;
 
 /** The way to an API server. */
 export type AccessOptions =
@@ -47,11 +51,12 @@ async function openOwnCluster({ env, folder }: PodSurroundings): Promise<Kuberne
   await canAccess(tokenFile).catch((cause: unknown) => {
     throw new Error(`no service account token (is automountServiceAccountToken off?)`, { cause });
   });
-  const namespace = await readFile(`${folder}/namespace`, "utf8").catch(() => "");
+  const file = await readBounded(`${folder}/namespace`, MAX_NAMESPACE_BYTES);
+  const namespace = file.t === "read" ? file.bytes.toString("utf8").trim() : "";
   return await openTokenAccess({
     server: `https://${hostPort(host, Number(port))}`,
     tokenFile,
     caFile: `${folder}/ca.crt`,
-    ...(namespace.trim() !== "" && { namespace: namespace.trim() }),
+    ...(namespace !== "" && { namespace }),
   });
 }

@@ -1,7 +1,7 @@
 import { X509Certificate } from "node:crypto";
-import { open } from "node:fs/promises";
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent } from "node:https";
+import { faultOf, readBounded } from "../base/bounded-file.ts";
 import type { Credentials, KubernetesAccess } from "./access.ts";
 
 /** An API server whose address is known, and the files that hold what it takes to speak to it. */
@@ -58,13 +58,13 @@ function readServer({ server: text, tokenFile }: TokenAccessOptions): URL {
 }
 
 async function readToken(path: string): Promise<string> {
-  const token = (await readStart(path)).trim();
+  const token = (await readText(path)).trim();
   if (!/^[\x21-\x7e]+$/.test(token)) throw new Error(`no token in ${path}`);
   return token;
 }
 
 async function readAuthorities(path: string): Promise<string> {
-  const text = await readStart(path);
+  const text = await readText(path);
   try {
     // OpenSSL takes a file of authorities without any, and then trusts nobody.
     new X509Certificate(text);
@@ -74,13 +74,8 @@ async function readAuthorities(path: string): Promise<string> {
   return text;
 }
 
-async function readStart(path: string): Promise<string> {
-  const file = await open(path, "r");
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(MAX_FILE_BYTES + 1), 0, MAX_FILE_BYTES + 1, 0);
-    if (bytesRead > MAX_FILE_BYTES) throw new Error(`more than ${MAX_FILE_BYTES} bytes in ${path}`);
-    return buffer.toString("utf8", 0, bytesRead);
-  } finally {
-    await file.close();
-  }
+async function readText(path: string): Promise<string> {
+  const file = await readBounded(path, MAX_FILE_BYTES);
+  if (file.t !== "read") throw new Error(`${path}: ${faultOf(file)}`);
+  return file.bytes.toString("utf8");
 }

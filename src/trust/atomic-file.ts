@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { constants, type Stats } from "node:fs";
-import { type FileHandle, lstat, open, realpath, rename, rm } from "node:fs/promises";
-import { dirname, join } from "node:path";
-import { readBounded } from "./bounded-file.ts";
+import { type FileHandle, lstat, open, readlink, realpath, rename, rm } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { readBounded } from "../base/bounded-file.ts";
 
 /** What a file is to be. */
 export interface FileTarget {
@@ -18,11 +18,13 @@ export interface FileTarget {
  *
  * A reader sees the old file or the new one, never a part: the new one is written beside it, brought to
  * the disk and renamed into place. A path that is a link keeps being one, and what it points to is replaced.
- * Throws Node's own errors, and then the old file is as it was.
+ * Throws Node's own errors, and one for what is no regular file; then all is as it was.
  */
 export async function writeIfChanged(target: FileTarget, content: Buffer): Promise<boolean> {
-  const path = await realpath(target.path).catch(() => target.path);
+  const path = await placeOf(target.path);
   const stats = await lstat(path).catch(() => undefined);
+  // As root, /dev/null could be renamed over.
+  if (stats && !stats.isFile()) throw new Error("not a regular file");
   if (stats && (await isAsWanted(path, stats, target, content))) return false;
   const temporary = join(dirname(path), `.buildkit-gateway-${randomBytes(6).toString("hex")}`);
   let handle: FileHandle | undefined;
@@ -44,8 +46,19 @@ export async function writeIfChanged(target: FileTarget, content: Buffer): Promi
   return true;
 }
 
+/** Where a path leads to, also by links to a file that is not there yet. Throws ELOOP where that is nowhere. */
+async function placeOf(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (reason) {
+    if ((reason as NodeJS.ErrnoException).code !== "ENOENT") throw reason;
+  }
+  const target = await readlink(path).catch(() => undefined);
+  return target === undefined ? path : await placeOf(resolve(await realpath(dirname(path)), target));
+}
+
 async function isAsWanted(path: string, stats: Stats, target: FileTarget, content: Buffer): Promise<boolean> {
-  if (!stats.isFile() || (stats.mode & 0o7777) !== target.mode || stats.size !== content.length) return false;
+  if ((stats.mode & 0o7777) !== target.mode || stats.size !== content.length) return false;
   const { owner } = target;
   if (owner && (stats.uid !== owner.uid || stats.gid !== owner.gid)) return false;
   const present = await readBounded(path, content.length);

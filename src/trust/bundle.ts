@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
+import { toPem } from "../base/pem.ts";
 import type { FileRemark, FoundCertificate } from "./certificate-file.ts";
 import { type Authority, checkAuthority, day } from "./check-authority.ts";
-import { toPem } from "./pem.ts";
 
 /** Certificates from one place. */
 export interface BundlePart {

@@ -1,5 +1,5 @@
+import { looksLikePem, readPem } from "../base/pem.ts";
 import { MalformedDer, readElement } from "./der.ts";
-import { looksLikePem, readPem } from "./pem.ts";
 import { certificatesOfPkcs7, isPkcs7 } from "./pkcs7.ts";
 import { certificatesOfPkcs12, isPkcs12 } from "./pkcs12.ts";
 

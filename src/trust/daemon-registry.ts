@@ -5,6 +5,8 @@ export interface DaemonRegistry {
   readonly caFiles: readonly string[];
   /** Folders whose `.crt` files are authorities as well. */
   readonly caDirs: readonly string[];
+  /** Asked before it, for pulls; each with the settings of its own entry. As written, without scheme and path. */
+  readonly mirrors: readonly string[];
   /** Absent: TLS, except to this machine itself. */
   readonly http?: boolean;
   readonly insecure?: boolean;
@@ -21,10 +23,17 @@ export function readDaemonRegistry(text: string, name: string): DaemonRegistryOu
   if (scan.t === "malformed") return scan;
   const entryOf = (key: string) =>
     scan.entries.find(({ path }) => path.length === 3 && path[0] === "registry" && path[1] === name && path[2] === key);
-  const stringsOf = (key: string): readonly string[] => {
+  const lists = ["ca", "tlsconfigdir", "mirrors"].map((key) => {
     const entry = entryOf(key);
-    return (entry && stringsOfArray(text, entry)?.map(({ value }) => value)) ?? [];
-  };
+    const strings = entry ? stringsOfArray(text, entry) : [];
+    return strings?.map(({ value }) => value) ?? { key, at: entry!.keyStart };
+  });
+  const odd = lists.find((list) => !Array.isArray(list));
+  if (odd && "key" in odd) {
+    const line = text.slice(0, odd.at).split("\n").length;
+    return { t: "malformed", line, reason: `${odd.key} is not an array of strings` };
+  }
+  const [caFiles, caDirs, mirrors] = lists as [string[], string[], string[]];
   const claimOf = (key: string): boolean | undefined => {
     const entry = entryOf(key);
     return entry && text.slice(entry.valueStart, entry.valueEnd) === "true";
@@ -32,8 +41,9 @@ export function readDaemonRegistry(text: string, name: string): DaemonRegistryOu
   const http = claimOf("http");
   const insecure = claimOf("insecure");
   const registry: DaemonRegistry = {
-    caFiles: stringsOf("ca"),
-    caDirs: stringsOf("tlsconfigdir"),
+    caFiles,
+    caDirs,
+    mirrors: mirrors.map(hostOfMirror),
     ...(http !== undefined && { http }),
     ...(insecure !== undefined && { insecure }),
   };
@@ -46,4 +56,9 @@ export function readDaemonRegistry(text: string, name: string): DaemonRegistryOu
  */
 export function isPlainHttp({ http }: DaemonRegistry, host: string): boolean {
   return http ?? (host === "localhost" || host === "::1" || /^127\./.test(host));
+}
+
+/** `https://harbor:5000/proxy/` is `harbor:5000` (moby/buildkit util/resolver/utils.go, extractMirrorHostAndPath). */
+function hostOfMirror(mirror: string): string {
+  return mirror.replace(/^[a-z][a-z0-9+.-]*:\/\//i, "").replace(/\/.*$/, "");
 }

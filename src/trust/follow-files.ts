@@ -1,6 +1,7 @@
 import { readdir, realpath, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Cancel, Clock } from "../base/clock.ts";
+import { followChanges } from "./follow-changes.ts";
 
 /** How files are followed. */
 export interface FollowOptions {
@@ -24,27 +25,9 @@ const MAX_FOLDER_ENTRIES = 10_000;
  * By looking, not by the kernel's notices: those do not come from network file systems, and a mounted ConfigMap
  * changes by one rename of a link in a place that nobody has named. Links are followed to what they point to.
  */
-export async function followFiles({ paths, intervalMs, clock, onChange }: FollowOptions): Promise<Cancel> {
-  let isStopped = false;
-  let cancel: Cancel = () => {};
-  let seen = await signatureOf(paths);
-  const look = async (): Promise<void> => {
-    const now = await signatureOf(paths);
-    if (isStopped) return;
-    if (now !== seen) {
-      seen = now;
-      await onChange();
-    }
-    if (!isStopped) schedule();
-  };
-  const schedule = (): void => {
-    cancel = clock.after(intervalMs ?? DEFAULT_INTERVAL_MS, () => void look());
-  };
-  schedule();
-  return () => {
-    isStopped = true;
-    cancel();
-  };
+export function followFiles({ paths, intervalMs, clock, onChange }: FollowOptions): Promise<Cancel> {
+  const look = () => signatureOf(paths);
+  return followChanges({ look, intervalMs: intervalMs ?? DEFAULT_INTERVAL_MS, clock, onChange });
 }
 
 async function signatureOf(paths: readonly string[]): Promise<string> {

@@ -1,8 +1,8 @@
 import { X509Certificate } from "node:crypto";
 import { readdir } from "node:fs/promises";
 import { join } from "node:path";
-import { readBounded } from "./bounded-file.ts";
-import { readPem } from "./pem.ts";
+import { faultOf, readBounded } from "../base/bounded-file.ts";
+import { readPem } from "../base/pem.ts";
 import { SYSTEM_BUNDLES, SYSTEM_CERTIFICATE_DIRS } from "./system-roots.ts";
 
 /** The authorities that one program trusts. */
@@ -62,7 +62,7 @@ export async function readPemPool(files: readonly string[], origin: string): Pro
 async function addFile(file: string, pool: Map<string, X509Certificate>, faults: string[]): Promise<boolean> {
   const content = await readBounded(file);
   if (content.t !== "read") {
-    faults.push(`${file}: ${content.t === "absent" ? "no such file or directory" : content.reason}`);
+    faults.push(`${file}: ${faultOf(content)}`);
     return false;
   }
   const pem = readPem(content.bytes, MAX_CERTIFICATES);

@@ -63,26 +63,30 @@ export function judgeLeg(question: LegQuestion): LegVerdict {
   if (probe.t === "failed") {
     return failed("tls_failed", `no TLS: ${probe.code}`, "the server must speak TLS 1.2 or later on this port");
   }
+  const [unreadable] = leg.name === "daemon" ? leg.pool.faults : [];
+  // A daemon that cannot read one of its files does not connect at all, however it would.
+  const stumbles = (): LegVerdict | undefined => {
+    if (unreadable === undefined) return undefined;
+    return failed("roots_unreadable", unreadable, "make the file readable to the daemon, or take it off the list");
+  };
   if (probe.t === "plain_http") {
-    if (leg.isPlainHttp) return { t: "ok", isVerified: false, detail: "plain HTTP, as it is set to" };
+    if (leg.isPlainHttp) return stumbles() ?? { t: "ok", isVerified: false, detail: "plain HTTP, as it is set to" };
     const fix =
       leg.name === "daemon"
         ? `serve TLS there, or set http = true under [registry."${registry}"]`
         : "serve TLS there, or name the port that does";
     return failed("plain_http", "it answers plain HTTP where TLS is expected", fix);
   }
-  if (leg.isPlainHttp) {
+  // With both it tries TLS first.
+  if (leg.isPlainHttp && !leg.isInsecure) {
     const fix = `set http = false under [registry."${registry}"]`;
     return failed("speaks_plain_http", "the daemon would speak plain HTTP to a port that serves TLS", fix);
   }
-  if (leg.isInsecure) return { t: "ok", isVerified: false, detail: "insecure = true: any certificate is taken" };
+  if (leg.isInsecure)
+    return stumbles() ?? { t: "ok", isVerified: false, detail: "insecure = true: any certificate is taken" };
   const verdict = judgeChain({ ...question, chain: probe.chain, ...leg, roots: leg.pool.certificates });
   if (verdict.t === "trusted") {
-    // A daemon that cannot read one of its files does not connect at all.
-    const [fault] = leg.name === "daemon" ? leg.pool.faults : [];
-    if (fault)
-      return failed("roots_unreadable", fault, "make the file readable to the daemon, or take it off the list");
-    return { t: "ok", isVerified: true, detail: verdict.root };
+    return stumbles() ?? { t: "ok", isVerified: true, detail: verdict.root };
   }
   const reason = [...verdict.faults.map(describeFault), ...leg.pool.faults].join("; ");
   return failed(verdict.faults[0].t, reason, fixOf(verdict.faults[0], leg.name, registry));

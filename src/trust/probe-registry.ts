@@ -2,7 +2,7 @@ import { X509Certificate } from "node:crypto";
 import { connect as connectTcp, isIP } from "node:net";
 import { connect as connectTls, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
 import type { Clock } from "../base/clock.ts";
-import { toPem } from "./pem.ts";
+import { toPem } from "../base/pem.ts";
 import type { RegistryName } from "./registry-name.ts";
 
 /** What a registry's port answers. */

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { describe, expect, test } from "vitest";
@@ -12,10 +12,13 @@ import {
   KUSTOMIZATIONS,
   type KubeObject,
   type Part,
+  podTemplate,
   renderManifests,
 } from "../support/deploy/manifests.ts";
 import { portProblems, referenceProblems, selectorProblems } from "../support/deploy/object-rules.ts";
 import { schemaProblems } from "../support/deploy/schema-check.ts";
+import { TestAuthority } from "../support/lab/certificates.ts";
+import { runProgram } from "../unit/cli/run-program.ts";
 
 /** Components of which one holds the other. */
 const NESTED: Readonly<Record<string, string>> = { "mtls-cert-manager": "mtls", keda: "deletion-cost" };
@@ -91,6 +94,34 @@ await describeWithKubectl("the manifests", (kubectl) => {
     const kept: Part[] = deployment.template.spec.volumes.filter(isKept);
     expect(volumes).toEqual(kept.filter(({ name }) => name !== claim.metadata.name));
     expect(kept).toHaveLength(volumes.length + 1);
+  });
+
+  test("give build steps the ConfigMap's authorities by commands that work, in places that the daemon sees", async () => {
+    const folder = await mkdtemp(join(tmpdir(), "trust-"));
+    try {
+      const objects = await renderCombination(kubectl, folder, ["build-step-trust"]);
+      const { initContainers, containers } = podTemplate(objects, "buildkit").spec;
+      const [daemon] = containers;
+      const argsOf = (name: string): string[] => {
+        const { args }: Part = initContainers.find((container: Part) => container.name === name);
+        return args.map((arg: string) => arg.replace(/=\/(trust|etc\/sonda-red)/, `=${folder}/$1`));
+      };
+      await mkdir(join(folder, "etc/sonda-red"), { recursive: true });
+      await mkdir(join(folder, "trust"));
+      const { cert } = new TestAuthority("sonda-red");
+      await writeFile(join(folder, "etc/sonda-red/ca.crt"), cert);
+      const build = argsOf("trust").filter((arg) => arg !== "--watch");
+      for (const args of [build, argsOf("build-step-trust")])
+        expect(await runProgram(args)).toMatchObject({ status: 0, err: expect.stringMatching(/^(note:.*\n)?$/) });
+      expect(await readFile(join(folder, "trust/ca-certificates.crt"), "utf8")).toContain(cert);
+      const wrapper = await readFile(join(folder, "trust/runc"), "utf8");
+      const { mountPath, subPath } = daemon.volumeMounts.find(({ name }: Part) => name === "trust");
+      expect({ mountPath, subPath }).toEqual({ mountPath: "/etc/ssl/certs", subPath: undefined });
+      expect(wrapper).toContain(`bundle='${mountPath}/ca-certificates.crt'`);
+      expect(daemon.args).toContain(`--oci-worker-binary=${mountPath}/runc`);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   test("leave out only what a running BuildKit would notice, in the first step of a migration", async () => {

@@ -35,6 +35,8 @@ export interface StoredType {
 export const STORED_TYPES: readonly StoredType[] = [
   { group: "discovery.k8s.io", version: "v1", plural: "endpointslices", kind: "EndpointSlice", isCustom: false },
   { group: "", version: "v1", plural: "pods", kind: "Pod", isCustom: false },
+  { group: "", version: "v1", plural: "configmaps", kind: "ConfigMap", isCustom: false },
+  { group: "", version: "v1", plural: "secrets", kind: "Secret", isCustom: false },
   {
     group: "actions.github.com",
     version: "v1alpha1",

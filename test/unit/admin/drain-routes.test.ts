@@ -276,7 +276,6 @@ describe("a token file", () => {
     [`  ${"x".repeat(15)}\n`, "shorter than 16 characters"],
     ["two words that are long", "it has characters that a header cannot carry"],
     ["pässwörter-sind-lang", "it has characters that a header cannot carry"],
-    ["x".repeat(4_097), "more than 4096 bytes"],
   ])("of %j holds none", async (content, fault) => {
     const { path, token } = tokenFile(content);
     await expect(token.read()).rejects.toThrow(`admin.tokenFile: no token in ${path}: ${fault}`);
@@ -284,6 +283,14 @@ describe("a token file", () => {
 
   test.each([TOKEN, `  ${TOKEN}\r\n`, "x".repeat(16), `${"x".repeat(4_095)}\n`])("of %j holds one", async (content) => {
     expect(await tokenFile(content).token.read()).toBe(content.trim());
+  });
+
+  test("that is too large is not read", async () => {
+    const cause = { message: "4097 bytes, more than 4096" };
+    await expect(tokenFile("x".repeat(4_097)).token.read()).rejects.toMatchObject({
+      message: "admin.tokenFile",
+      cause,
+    });
   });
 
   test("that is not there names the setting", async () => {

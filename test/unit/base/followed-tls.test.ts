@@ -114,3 +114,25 @@ test("nothing is looked at any more once it is stopped", () => {
   stop();
   expect(clock.delaysMs).toEqual([]);
 });
+
+test("an authority that is broken or cut short behind a good one changes nothing, and is told", () => {
+  const path = join(folder, "ca.pem");
+  writeFileSync(path, authority.cert);
+  const faults: unknown[] = [];
+  const log = silentLog();
+  log.error = ((fields: unknown) => void faults.push(fields)) as typeof log.error;
+  const followed = new FollowedTls({ section: "tls", files: { clientCa: path }, clock, log });
+  onTestFinished(followed.start());
+  const second = new TestAuthority("second").cert;
+  const broken = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
+  for (const [index, text] of [broken, second.slice(0, 200), second.replace(/\n-----END/, "\n=====END")].entries()) {
+    writeFileSync(path, authority.cert + text);
+    clock.advance(TWO_LOOKS_MS);
+    expect(faults).toHaveLength(index + 1);
+    expect(faults[index]).toMatchObject({ err: { message: `tls.clientCa: ${path}` } });
+    expect(followed.ca?.toString()).toBe(authority.cert);
+  }
+  writeFileSync(path, authority.cert + second);
+  clock.advance(TWO_LOOKS_MS);
+  expect(followed.ca?.toString()).toBe(authority.cert + second);
+});

@@ -49,6 +49,18 @@ test.each(["ca", "clientCa", "cert", "key"])("a missing file names its setting: 
   });
 });
 
+test.each(["ca", "clientCa", "cert", "key"])("a pipe or a huge file is not read, and named: tls.%s", (name) => {
+  const { key: huge } = files({ key: "x".repeat(4 * 1_024 * 1_024 + 1) });
+  for (const [path, reason] of [
+    ["/dev/zero", "not a regular file"],
+    [huge, "4194305 bytes, more than 4194304"],
+  ]) {
+    expect(() => readTlsFiles("tls", { [name]: path })).toThrow(
+      expect.objectContaining({ message: `tls.${name}: ${path}`, cause: expect.objectContaining({ message: reason }) }),
+    );
+  }
+});
+
 test.each(["ca", "clientCa", "cert", "key"])(
   "a file of something else names its setting and itself: tls.%s",
   (name) => {

@@ -191,7 +191,7 @@ test("an authority that cannot be used is one line, with exit status 1", async (
   const line = (text: string) => `buildkit-gateway: ${text}\n`;
   expect(await refused("none", "ca-key.pem")).toBe(line("--ca-cert: /none: no such file or directory"));
   expect(await refused("alice", "ca-key.pem")).toBe(line("--ca-cert: /alice: illegal operation on a directory"));
-  expect(await refused("large", "ca-key.pem")).toBe(line("--ca-cert: /large: larger than 1048576 bytes"));
+  expect(await refused("large", "ca-key.pem")).toBe(line("--ca-cert: /large: 1048577 bytes, more than 1048576"));
   expect(await refused("alice/cert.pem", "alice/key.pem")).toBe(
     line("--ca-cert: /alice/cert.pem: not an authority's certificate: CN=alice"),
   );

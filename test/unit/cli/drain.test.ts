@@ -246,8 +246,8 @@ describe("a wrong command line asks nobody, with exit status 2", () => {
     [["a", "--admin", "off"], "--admin: the gateway has no admin port"],
     [["a", "--admin", ":0"], '--admin: no port to connect to: ":0"'],
     [["a", "--token-file", "/nonexistent"], "--token-file: no such file or directory: /nonexistent"],
-    [["a", "--token-file", "/dev/zero"], "--token-file: no token in it: /dev/zero"],
-    [["a", "--token-file", "/dev/null"], "--token-file: no token in it: /dev/null"],
+    [["a", "--token-file", "/dev/zero"], "--token-file: not a regular file: /dev/zero"],
+    [["a", "--token-file", "/dev/null"], "--token-file: not a regular file: /dev/null"],
   ])("%j", async (argv, message) => {
     expect(await runProgram(["drain", ...argv])).toEqual({ status: 2, out: "", err: `buildkit-gateway: ${message}\n` });
   });

@@ -77,6 +77,11 @@ async function verify(
   return { status, err, answer, legs };
 }
 
+/** Every leg gives the same verdict. */
+function expectOfAll(legs: Legs, verdict: object): void {
+  expect(legs).toMatchObject({ gateway: verdict, daemon: verdict, runner: verdict });
+}
+
 const all = (roots: string) => ({ gateway: roots, daemon: roots, runner: roots });
 
 test.each<[string, AuthorityOptions]>([
@@ -159,15 +164,13 @@ test.each<[string, IssuedCertificate, string, string]>([
 ])("%s is named for every leg", async (kind, certificate, roots, reason) => {
   const { status, legs } = await verify(await serve(certificate), all(roots));
   expect(status).toBe(1);
-  const expected = { isOk: false, kind, reason: expect.stringContaining(reason), fix: expect.any(String) };
-  expect(legs).toMatchObject({ gateway: expected, daemon: expected, runner: expected });
+  expectOfAll(legs, { isOk: false, kind, reason: expect.stringContaining(reason), fix: expect.any(String) });
 });
 
 test("a certificate that may not be a server's is rejected, although its chain is whole", async () => {
   const { status, legs } = await verify(await serve(ROOT.issue({ ...NAMES, isClientOnly: true })), all(ROOT.cert));
   expect(status).toBe(1);
-  const expected = { kind: "rejected", reason: "OpenSSL refuses the chain: INVALID_PURPOSE" };
-  expect(legs).toMatchObject({ gateway: expected, daemon: expected, runner: expected });
+  expectOfAll(legs, { kind: "rejected", reason: "OpenSSL refuses the chain: INVALID_PURPOSE" });
 });
 
 test("everything that is wrong is named, the most telling first", async () => {
@@ -182,7 +185,8 @@ test("plain HTTP on the TLS port is named", async () => {
   const registry = await listen(createHttpServer((_request, response) => response.end("{}")));
   const { status, answer, legs } = await verify(registry, all(ROOT.cert));
   expect({ status, answer: answer.answer }).toEqual({ status: 1, answer: "plain_http" });
-  expect(legs.daemon).toMatchObject({ kind: "plain_http", fix: expect.stringContaining("set http = true") });
+  expectOfAll(legs, { kind: "plain_http", reason: "it answers plain HTTP where TLS is expected" });
+  expect(legs.daemon).toMatchObject({ fix: expect.stringContaining("set http = true") });
 });
 
 test("a refused connection is named", async () => {
@@ -193,27 +197,27 @@ test("a refused connection is named", async () => {
   await new Promise<void>((resolve) => server.close(() => resolve()));
   const { status, legs } = await verify(registry, all(ROOT.cert));
   expect(status).toBe(1);
-  expect(legs.gateway).toMatchObject({ kind: "refused", reason: "connection refused" });
+  expectOfAll(legs, { kind: "refused", reason: "connection refused", fix: expect.any(String) });
 });
 
 test("a server that says nothing is named as one that does not answer", async () => {
   const registry = await listen(createServer());
   const { status, legs } = await verify(registry, all(ROOT.cert), ["--timeout=300ms"]);
   expect(status).toBe(1);
-  expect(legs.runner).toMatchObject({ kind: "timeout", reason: "no answer while TLS handshake" });
+  expectOfAll(legs, { kind: "timeout", reason: "no answer while TLS handshake", fix: expect.any(String) });
 });
 
 test("a name without an address is named", async () => {
   const { status, legs } = await verify("harbor.invalid", all(ROOT.cert));
   expect(status).toBe(1);
-  expect(legs.runner).toMatchObject({ kind: "dns" });
+  expectOfAll(legs, { kind: "dns" });
 });
 
 test("a server that speaks something else is named", async () => {
   const registry = await listen(createServer((socket) => socket.end("220 smtp\r\n")));
   const { status, legs } = await verify(registry, all(ROOT.cert));
   expect(status).toBe(1);
-  expect(legs.runner).toMatchObject({ kind: "tls_failed" });
+  expectOfAll(legs, { kind: "tls_failed" });
 });
 
 test("a daemon that speaks plain HTTP to this machine's own registry is found out", async () => {
@@ -236,6 +240,84 @@ test("a daemon whose authority is not there fails, although the system's roots w
   expect(status).toBe(1);
   expect(out).toMatch(/daemon {2}FAILED {2}.*gone\.pem: no such file or directory/);
   expect(out).toMatch(/runner {2}ok {6}by CN=sonda-red/);
+});
+
+/** Ask about a registry for the daemon alone, by what its file says; `toml` sees the folder. */
+async function verifyDaemon(registry: string, toml: (dir: string) => string, files: Record<string, string> = {}) {
+  const dir = folder();
+  for (const [name, content] of Object.entries(files)) writeFileSync(join(dir, name), content);
+  writeFileSync(join(dir, "toml"), toml(dir));
+  const { status, out, err } = await runProgram(
+    ["trust", "verify", "--registry", registry, "--leg=daemon", `--toml=${dir}/toml`, "--json"],
+    { SSL_CERT_FILE: "/nonexistent", SSL_CERT_DIR: "/nonexistent" },
+  );
+  const registries = out === "" ? [] : JSON.parse(out).registries;
+  return { status, err: err.replaceAll(dir, ""), registries, leg: registries[0]?.legs[0] };
+}
+
+test("a folder of the daemon's has its .crt files read, and no others; one that is not there is told", async () => {
+  const registry = await serve(ROOT.issue(NAMES));
+  const toml = (dir: string) =>
+    `registry = { "${registry}" = { http = false, tlsconfigdir = ["${dir}", '${dir}/none'] } }\n`;
+  const { status, leg } = await verifyDaemon(registry, toml, { "a.crt": ROOT.cert });
+  expect(status).toBe(0);
+  expect(leg).toMatchObject({
+    isOk: true,
+    roots: { certificates: 1, origin: expect.stringContaining("/none, passed") },
+  });
+  expect((await verifyDaemon(registry, toml, { "a.pem": ROOT.cert })).leg).toMatchObject({ kind: "missing_root" });
+});
+
+test.each<[string, string, Record<string, string>, string]>([
+  ["a .cert without its .key", "", { "a.crt": ROOT.cert, "client.cert": "" }, "client.cert: no client.key beside it"],
+  ["a file in the place of a folder", "/a.crt", { "a.crt": ROOT.cert }, "a.crt: not a directory"],
+])("a daemon that stumbles over %s fails, whatever it trusts", async (_what, place, files, reason) => {
+  const registry = await serve(ROOT.issue(NAMES));
+  for (const how of ["http = false", "insecure = true"]) {
+    const toml = (dir: string) => `["registry"."${registry}"]\r\n${how}\r\ntlsconfigdir=["${dir}${place}"]\r\n`;
+    const { leg } = await verifyDaemon(registry, (dir) => `${toml(dir)}ca = ["${dir}/a.crt"]`, files);
+    expect(leg).toMatchObject({ kind: "roots_unreadable", reason: expect.stringContaining(reason) });
+  }
+});
+
+test("a daemon that is told http and insecure takes either; told insecure alone, it takes TLS only", async () => {
+  const tls = await serve(ROOT.issue(NAMES));
+  const plain = await listen(createHttpServer((_request, response) => response.end("{}")));
+  const both = "http = true\ninsecure = true";
+  const answers = [
+    [tls, both, { isOk: true, detail: "insecure = true: any certificate is taken" }],
+    [plain, both, { isOk: true, detail: "plain HTTP, as it is set to" }],
+    [tls, "http = false\ninsecure = true", { isOk: true }],
+    [plain, "http = false\ninsecure = true", { kind: "plain_http" }],
+  ] as const;
+  for (const [registry, settings, expected] of answers) {
+    const { leg } = await verifyDaemon(registry, () => `[registry]\n[registry."${registry}"]\n${settings}`);
+    expect(leg).toMatchObject(expected);
+  }
+});
+
+test("a mirror is verified with the settings of its own entry, and called one", async () => {
+  const [registry, mirror] = [await serve(ROOT.issue(NAMES)), await serve(ROOT.issue(NAMES))];
+  const toml = (dir: string) =>
+    `[registry."${registry}"]\nhttp = false\nca = ["${dir}/a.crt"]\nmirrors = ["https://${mirror}/proxy/x"]\n` +
+    `[registry."${mirror}"]\nhttp = false\nmirrors = ["never.asked"]\n`;
+  const { status, registries } = await verifyDaemon(registry, toml, { "a.crt": ROOT.cert });
+  expect(status).toBe(1);
+  expect(registries).toMatchObject([
+    { registry, legs: [{ isOk: true }] },
+    { registry: mirror, mirrorOf: registry, legs: [{ kind: "missing_root" }] },
+  ]);
+  expect(registries).toHaveLength(2);
+});
+
+test.each([
+  ['ca = "a.crt"', "line 2: ca is not an array of strings"],
+  ["mirrors = [1]", "line 2: mirrors is not an array of strings"],
+  ['mirrors = ["a b"]', 'a mirror of x is not a registry: "a b"'],
+  ["ca = [", "line 2: not a value"],
+])("a daemon's file that says %s is refused", async (setting, fault) => {
+  const { status, err } = await verifyDaemon("x", () => `[registry.x]\n${setting}`);
+  expect({ status, err }).toEqual({ status: 1, err: `buildkit-gateway: /toml: ${fault}\n` });
 });
 
 test("people read the chain, a row for each leg, and what to do", async () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { readBoundedFile } from "../../../src/config/bounded-file.ts";
+import { readBoundedNow } from "../../../src/base/bounded-file.ts";
 import { type ConfigFile, readConfigFile } from "../../../src/config/config-file.ts";
 import { formatProblem } from "../../../src/config/problem.ts";
 
@@ -54,21 +54,23 @@ describe("a file that cannot be used is one clear problem", () => {
 
   test("a file that is not there, is a folder, or never ends", () => {
     const problems = ["/nonexistent/gateway.yaml", "/", "/dev/zero"].flatMap((path) =>
-      problemsOf(readConfigFile(path, "--config", readBoundedFile)),
+      problemsOf(readConfigFile(path, "--config", readBoundedNow)),
     );
     expect(problems).toEqual([
       "/nonexistent/gateway.yaml (--config): no such file or directory",
       "/ (--config): illegal operation on a directory",
-      "/dev/zero (--config): larger than 1048576 bytes",
+      "/dev/zero (--config): not a regular file",
     ]);
   });
 });
 
 test("a file of exactly the largest size is read, one byte more is not", () => {
   const largest = temporaryFile(`#${"x".repeat(2 ** 20 - 1)}`);
-  expect(problemsOf(readConfigFile(largest, "--config", readBoundedFile))).toEqual([]);
+  expect(problemsOf(readConfigFile(largest, "--config", readBoundedNow))).toEqual([]);
   const larger = temporaryFile(`#${"x".repeat(2 ** 20)}`);
-  expect(problemsOf(readConfigFile(larger, "--config", readBoundedFile))[0]).toContain("larger than 1048576 bytes");
+  expect(problemsOf(readConfigFile(larger, "--config", readBoundedNow))[0]).toContain(
+    "1048577 bytes, more than 1048576",
+  );
 });
 
 test("a byte order mark and comments are no content", () => {

@@ -47,9 +47,10 @@ interface Handshake {
 async function listen(material: TlsMaterial) {
   const waiting: ((certificate: ClientCertificate) => void)[] = [];
   const failures: string[] = [];
+  const clock = new FakeClock();
   const tls = new TlsServer({
     material,
-    clock: new FakeClock(),
+    clock,
     handshakeTimeoutMs: 10_000,
     onSecure: (socket, certificate) => {
       socket.on("error", () => {});
@@ -78,7 +79,7 @@ async function listen(material: TlsMaterial) {
     await once(client, "data");
     return { client, sessions, certificate: await certificate };
   };
-  return { shake, failures };
+  return { shake, failures, clock };
 }
 
 describe("a client that is asked for a certificate", () => {
@@ -148,6 +149,23 @@ test("a new certificate is shown to new clients, and old connections stay", asyn
   expect((await shake()).client.getPeerCertificate().subject.CN).toBe("renewed");
   expect(before.client.destroyed).toBe(false);
 });
+
+test.each(["TLSv1.2", "TLSv1.3"] as const)(
+  "a session is resumed by its ticket with %s, but not once the keys of tickets were replaced",
+  async (version) => {
+    const { shake, clock } = await listen(new Replaceable(server));
+    const options = { minVersion: version, maxVersion: version };
+    const resumed = async (session: Buffer) => (await shake({ ...options, session })).client.isSessionReused();
+    const [session] = (await shake(options)).sessions as [Buffer];
+    expect(await resumed(session)).toBe(true);
+    for (let hour = 0; hour < 2; hour++) {
+      const [before] = (await shake(options)).sessions as [Buffer];
+      clock.advance(3_600_000);
+      expect(await resumed(before)).toBe(false);
+    }
+    expect(await resumed(session)).toBe(false);
+  },
+);
 
 test("TLS below 1.2 is not spoken", async () => {
   const { shake, failures } = await listen(new Replaceable(server));

@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -36,5 +37,12 @@ test("what cannot be read is warned of once, and what was known stays", () => {
   const path = folder();
   const source = new ClaimSource({ claim: { pod: "runner-1" }, path, log });
   expect([source.text(), source.text()]).toEqual(["pod=runner-1", "pod=runner-1"]);
-  expect(warnings).toEqual([{ path, code: "EISDIR" }]);
+  expect(warnings).toEqual([{ path, reason: "illegal operation on a directory" }]);
+});
+
+test("a pipe that nobody writes to does not hold up the builds", () => {
+  const path = join(folder(), "job");
+  execFileSync("mkfifo", [path]);
+  const source = new ClaimSource({ claim: { pod: "runner-1" }, path, log: silentLog() });
+  expect(source.text()).toBe("pod=runner-1");
 });

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { X509Certificate } from "node:crypto";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -151,3 +151,37 @@ test("ten thousand certificates are compiled with little memory", async () => {
   expect(await once(child, "close")).toEqual([0, null]);
   expect(out).toContain("written, 1 certificate, 9999 duplicates dropped");
 }, 60_000);
+
+/** Tells the most memory that a process has had, when it ends. */
+const TELL_MEMORY = `data:text/javascript,process.on("exit",()=>console.log("KiB",process.resourceUsage().maxRSS))`;
+
+/** Run `trust` with these arguments: what it says, and the most memory it has had. */
+async function runTrust(...args: string[]): Promise<{ status: unknown; said: string; memoryMiB: number }> {
+  const main = fileURLToPath(new URL("../../../src/main.ts", import.meta.url));
+  const child = spawn(process.execPath, ["--import", "tsx", "--import", TELL_MEMORY, main, "trust", ...args]);
+  let said = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.setEncoding("utf8").on("data", (text: string) => {
+      said += text;
+    });
+  }
+  const [status] = await once(child, "close");
+  return { status, said, memoryMiB: Number(/KiB (\d+)/.exec(said)![1]) / 1_024 };
+}
+
+test("a hundred thousand certificates take no more memory than their largest file and what Node itself needs", async () => {
+  const dir = mkdtempSync(join(tmpdir(), "fuzz-"));
+  onTestFinished(() => rmSync(dir, { recursive: true }));
+  const nothing = await runTrust("build", "--source", join(dir, "none"), "--out", join(dir, "out.pem"));
+  expect(nothing.status).toBe(1);
+  mkdirSync(join(dir, "in"));
+  for (let part = 0; part < 10; part++) writeFileSync(join(dir, `in/${part}.pem`), EC.repeat(10_000));
+  writeFileSync(join(dir, "huge.pem"), EC.repeat(100_000));
+  for (const source of ["in", "huge.pem"]) {
+    const outcome = await runTrust("build", "--source", join(dir, source), "--out", join(dir, "out.pem"));
+    expect(outcome).toMatchObject({ status: 1, said: expect.stringContaining("more than") });
+    // Ten files of 6 MiB, each read as bytes, as text and as certificates; all together would be three times that.
+    expect(outcome.memoryMiB - nothing.memoryMiB).toBeLessThan(96);
+  }
+  expect(existsSync(join(dir, "out.pem"))).toBe(false);
+}, 120_000);

@@ -5,3 +5,8 @@ export function systemErrorText(error: unknown): string | undefined {
   if (!(error instanceof Error) || !("errno" in error) || typeof error.errno !== "number") return undefined;
   return getSystemErrorMap().get(error.errno)?.[1];
 }
+
+/** What went wrong, in the operating system's words where it is one of its errors, else in the error's own. */
+export function errorText(error: unknown): string {
+  return systemErrorText(error) ?? (error instanceof Error ? error.message : String(error));
+}
