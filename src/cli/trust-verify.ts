@@ -1,22 +1,16 @@
-import { X509Certificate } from "node:crypto";
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
-import { rootCertificates } from "node:tls";
 import { systemClock } from "../base/clock.ts";
 import { type KnownFlag, readArguments } from "../config/arguments.ts";
 import type { Problem } from "../config/problem.ts";
 import { duration } from "../config/value-types.ts";
 import { readBounded } from "../trust/bounded-file.ts";
-import { isPlainHttp, readDaemonRegistry } from "../trust/daemon-registry.ts";
-import { type RootPool, readGoRootPool, readPemPool } from "../trust/go-root-pool.ts";
-import { heedObjection, judgeLeg, LEGS, type Leg, type LegName } from "../trust/judge-leg.ts";
-import { probeRegistry } from "../trust/probe-registry.ts";
+import { LEGS, type LegName } from "../trust/judge-leg.ts";
 import { readRegistryName } from "../trust/registry-name.ts";
+import { type RegistryReport, registryVerifier } from "../trust/verify-registry.ts";
 import { type CommandContext, ExitStatus, type ExitStatusValue, PROGRAM } from "./command.ts";
 import { describeProblems } from "./describe-problems.ts";
 import type { HelpRow } from "./help.ts";
 import { required } from "./trust-flags.ts";
-import { describeReports, type RegistryReport, reportsJson } from "./trust-report.ts";
+import { describeReports, reportsJson } from "./trust-report.ts";
 
 const FLAGS: readonly KnownFlag[] = [
   { flag: "--registry", isRepeatable: true },
@@ -65,30 +59,14 @@ export async function trustVerify(argv: readonly string[], context: CommandConte
     context.complain(`${PROGRAM}: ${request.toml}: ${toml.fault}\n`);
     return ExitStatus.FAILED;
   }
-  const system = await readGoRootPool(context.env);
-  const gateway = await gatewayPool(request.bundle);
-  const isPublic = publicRoots();
-  const verify = async (registry: string): Promise<RegistryReport | { readonly fault: string }> => {
-    const name = readRegistryName(registry)!;
-    const daemon = await daemonLeg(toml.text, registry, name.host, system);
-    if ("fault" in daemon) return daemon;
-    const ofGo = { pool: system, needsSelfSigned: false, isPlainHttp: false, isInsecure: false };
-    const legs: Readonly<Record<LegName, Leg>> = {
-      gateway: { ...ofGo, name: "gateway", pool: gateway, needsSelfSigned: true },
-      daemon,
-      runner: { ...ofGo, name: "runner" },
-    };
-    const probe = await probeRegistry(name, { timeoutMs: request.timeoutMs, clock: systemClock });
-    const now = systemClock.wallTime();
-    const judge = async (leg: Leg) => {
-      const verdict = judgeLeg({ leg, registry, host: name.host, probe, now, isPublic });
-      if (verdict.t !== "ok" || !verdict.isVerified) return { leg, verdict };
-      const own = { timeoutMs: request.timeoutMs, clock: systemClock, roots: leg.pool.certificates };
-      return { leg, verdict: heedObjection(verdict, await probeRegistry(name, own)) };
-    };
-    const verdicts = await Promise.all(request.legs.map((leg) => judge(legs[leg])));
-    return { registry, probe, verdicts };
-  };
+  const verify = await registryVerifier({
+    bundle: request.bundle,
+    toml: toml.text,
+    legs: request.legs,
+    env: context.env,
+    timeoutMs: request.timeoutMs,
+    clock: systemClock,
+  });
   const outcomes = await Promise.all(request.registries.map(verify));
   const reports: RegistryReport[] = [];
   for (const outcome of outcomes) {
@@ -135,44 +113,12 @@ function readRequest(values: ReadonlyMap<string, readonly string[]>): {
   return { request, problems };
 }
 
-async function readToml(path: string | undefined): Promise<{ readonly text: string } | { readonly fault: string }> {
+/** Read a buildkitd.toml; without a path it is empty. */
+export async function readToml(
+  path: string | undefined,
+): Promise<{ readonly text: string } | { readonly fault: string }> {
   if (path === undefined) return { text: "" };
   const file = await readBounded(path, MAX_TOML_BYTES);
   if (file.t === "read") return { text: file.bytes.toString("utf8") };
   return { fault: file.t === "absent" ? "no such file or directory" : file.reason };
-}
-
-async function gatewayPool(bundle: string | undefined): Promise<RootPool> {
-  if (bundle !== undefined) return await readPemPool([bundle], bundle);
-  return { certificates: rootCertificates.map((pem) => new X509Certificate(pem)), origin: "Node's roots", faults: [] };
-}
-
-/** The system's pool, and for this registry what the toml adds to it. */
-async function daemonLeg(
-  toml: string,
-  registry: string,
-  host: string,
-  system: RootPool,
-): Promise<Leg | { readonly fault: string }> {
-  const outcome = readDaemonRegistry(toml, registry);
-  if (outcome.t === "malformed") return { fault: `line ${outcome.line}: ${outcome.reason}` };
-  const { caFiles, caDirs, insecure = false } = outcome.registry;
-  const ofDirs: string[] = [];
-  for (const dir of caDirs) {
-    const names = await readdir(dir).catch(() => []);
-    ofDirs.push(...names.filter((name) => name.endsWith(".crt")).map((name) => join(dir, name)));
-  }
-  const own = await readPemPool([...caFiles, ...ofDirs], [...caFiles, ...caDirs].join(", "));
-  const pool: RootPool = {
-    certificates: [...own.certificates, ...system.certificates],
-    origin: own.origin === "" ? system.origin : `${own.origin}, ${system.origin}`,
-    faults: own.faults,
-  };
-  const http = isPlainHttp(outcome.registry, host);
-  return { name: "daemon", pool, needsSelfSigned: false, isPlainHttp: http, isInsecure: insecure };
-}
-
-function publicRoots(): (root: X509Certificate) => boolean {
-  const known = new Set(rootCertificates.map((pem) => new X509Certificate(pem).fingerprint256));
-  return ({ fingerprint256 }) => known.has(fingerprint256);
 }
