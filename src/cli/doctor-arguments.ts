@@ -163,18 +163,29 @@ function readOwnCertificate(one: Read, problems: Problem[]): Pick<TlsMaterial, "
     }
   }
   try {
-    for (const [flag, path] of Object.entries(files)) {
-      if (path === undefined || readBoundedFile(path, MAX_PEM_BYTES).length <= MAX_PEM_BYTES) continue;
-      throw new Error(`-.${flag}: ${path}`, { cause: new Error(`larger than ${MAX_PEM_BYTES} bytes`) });
-    }
-    const { cert, key } = readTlsFiles("-", files);
+    // First of all, as what reads them knows no bound.
+    for (const [flag, path] of Object.entries(files)) if (path !== undefined) boundFile(`${SECTION}.${flag}`, path);
+    const { cert, key } = readTlsFiles(SECTION, files);
     return { cert, key };
   } catch (reason) {
     const { message, cause } = reason as Error;
-    const why = systemErrorText(cause) ?? systemErrorText(reason) ?? (cause as Error | undefined)?.message ?? "";
-    problems.push({ subject: "", message: [message.replaceAll("-.", "--"), why].filter(Boolean).join(": ") });
+    const why = systemErrorText(cause) ?? (cause as Error | undefined)?.message ?? "";
+    problems.push({ subject: "", message: [message.replaceAll(`${SECTION}.`, "--"), why].filter(Boolean).join(": ") });
     return {};
   }
+}
+
+/** Stands for the dashes of flags, where they are named like settings. */
+const SECTION = "flag";
+
+function boundFile(name: string, path: string): void {
+  let sizeBytes: number;
+  try {
+    sizeBytes = readBoundedFile(path, MAX_PEM_BYTES).length;
+  } catch (cause) {
+    throw new Error(`${name}: ${path}`, { cause });
+  }
+  if (sizeBytes > MAX_PEM_BYTES) throw new Error(`${name}: ${path}: larger than ${MAX_PEM_BYTES} bytes`);
 }
 
 function readAdmin(

@@ -88,7 +88,6 @@ async function checkLanguage(steps: Steps, { target, clock, reached, language }:
         timeoutMs: TIMES.chain,
         run: async () => checkName(tls!.chain, target, clock.wallTime()),
       });
-      if (chain.value && name.value) client = secureClient(reached.value!, target);
       await steps.make({
         check: "ALPN",
         needs: [language],
@@ -101,6 +100,7 @@ async function checkLanguage(steps: Steps, { target, clock, reached, language }:
         timeoutMs: TIMES.certificate,
         run: async () => {
           const timeoutMs = TIMES.certificate - MARGIN_MS;
+          if (chain.value && name.value) client = secureClient(reached.value!, target);
           const [request, callError] = await Promise.all([
             askForRequest(reached.value!, { clock, timeoutMs, servername: expectedName(target) }),
             client ? firstRefusal(client, timeoutMs) : undefined,

@@ -1,6 +1,6 @@
 import type { X509Certificate } from "node:crypto";
 import { connect as connectTcp, isIP, type Socket } from "node:net";
-import { connect as connectTls } from "node:tls";
+import { connect as connectTls, type TLSSocket } from "node:tls";
 import type { Address } from "../base/address.ts";
 import type { Clock } from "../base/clock.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
@@ -71,16 +71,29 @@ export function greetInTls(address: Address, options: TlsGreetingOptions): Promi
         .off("close", close)
         .off("error", fail)
         .on("error", () => {});
-      const chain = sentChain(socket);
+      const chain = readChain(socket);
       const protocol = socket.getProtocol() ?? "TLS";
       const alpn = socket.alpnProtocol || undefined;
       const objection = objectionTo(socket);
       firstWords(socket, timeoutMs, clock).then((words) => {
         const seen = { t: "tls", chain, protocol, ...objection, words } as const;
-        end(chain.length === 0 ? { t: "failed", code: "no certificate sent" } : { ...seen, ...(alpn && { alpn }) });
+        end(
+          chain.length === 0
+            ? { t: "failed", code: "no certificate that can be read" }
+            : { ...seen, ...(alpn && { alpn }) },
+        );
       });
     });
   });
+}
+
+/** Node throws on some keys that OpenSSL shakes hands with; nobody would catch that in a listener. */
+function readChain(socket: TLSSocket): readonly X509Certificate[] {
+  try {
+    return sentChain(socket);
+  } catch {
+    return [];
+  }
 }
 
 /** Begin HTTP/2 in the clear, and take down what is seen. Never rejects. */

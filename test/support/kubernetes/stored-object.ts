@@ -35,6 +35,7 @@ export interface StoredType {
 export const STORED_TYPES: readonly StoredType[] = [
   { group: "discovery.k8s.io", version: "v1", plural: "endpointslices", kind: "EndpointSlice", isCustom: false },
   { group: "", version: "v1", plural: "pods", kind: "Pod", isCustom: false },
+  { group: "", version: "v1", plural: "services", kind: "Service", isCustom: false },
   {
     group: "actions.github.com",
     version: "v1alpha1",
