@@ -1,4 +1,5 @@
-import { type Finding, type Section, worstOf } from "../doctor/finding.ts";
+import { counted } from "../base/counted.ts";
+import { type Finding, type Outcome, type Section, worstOf } from "../doctor/finding.ts";
 import { wrap } from "./wrap.ts";
 
 /** How a report is written for people. */
@@ -75,7 +76,7 @@ export function findingsJson(findings: readonly Finding[], program: string): str
 }
 
 function summary(findings: readonly Finding[]): string {
-  const numberOf = (t: string) => findings.filter(({ outcome }) => outcome.t === t).length;
-  const kinds = ["ok", "warning", "failure", "skipped"] as const;
-  return kinds.map((kind) => `${numberOf(kind)} ${WORDS[kind].toLowerCase()}`).join(", ");
+  const numberOf = (t: Outcome["t"]) => findings.filter(({ outcome }) => outcome.t === t).length;
+  const warnings = counted(numberOf("warning"), "warning");
+  return `${numberOf("ok")} ok, ${warnings}, ${numberOf("failure")} failed, ${numberOf("skipped")} skipped`;
 }

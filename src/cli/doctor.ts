@@ -51,6 +51,8 @@ async function doctor(argv: readonly string[], context: CommandContext): Promise
   }
   const { address, origin, ca, own, servername, wantsTls, registries, bundle } = request;
   const roots = ca === undefined ? await readGoRootPool(context.env) : await readPemPool([ca], ca);
+  // Without its configuration nothing can be said of the daemon, which has roots of its own.
+  const legs = LEGS.filter((leg) => leg !== "daemon" || request.toml !== undefined);
   const findings = await examine({
     target: {
       address,
@@ -64,7 +66,7 @@ async function doctor(argv: readonly string[], context: CommandContext): Promise
     },
     admin: request.admin && adminPort(request.admin, systemClock),
     cluster: clusterOf(request, context.env, systemClock),
-    registries: { registries, trust: { bundle, toml: toml.text, legs: LEGS, env: context.env } },
+    registries: { registries, trust: { bundle, toml: toml.text, legs, env: context.env } },
     clock: systemClock,
   });
   const { terminal, env } = context;

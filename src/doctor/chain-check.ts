@@ -37,10 +37,10 @@ export async function checkChain(
   const { roots, own } = target;
   const now = clock.wallTime();
   const faults = faultsOf(chain, target, now).filter(({ t }) => t !== "wrong_name");
-  const from = `trusted here: ${roots.origin} (${counted(roots.certificates.length, "certificate")})`;
+  const from = `${roots.origin} (${counted(roots.certificates.length, "certificate")})`;
   const [first] = faults;
   if (first) {
-    const seen = [...faults.map(describeFault), ...roots.faults, from].join("; ");
+    const seen = [...faults.map(describeFault), ...roots.faults, `trusted here: ${from}`].join("; ");
     return { outcome: { t: "failure", seen, fix: fixOf(first) } };
   }
   const servername = expectedName(target);
@@ -52,7 +52,7 @@ export async function checkChain(
     { t: "tls", chain, protocol: "", ...objection },
   );
   if (heeded.t === "failed") return { outcome: { t: "failure", seen: heeded.reason, fix: heeded.fix } };
-  const outcome = expiryOutcome(chain, now, `${counted(chain.length, "certificate")} sent, and trusted; ${from}`);
+  const outcome = expiryOutcome(chain, now, `${counted(chain.length, "certificate")} sent, trusted by ${from}`);
   return { outcome, value: "trusted" };
 }
 

@@ -44,15 +44,21 @@ export async function checkInfo(client: DaemonCalls, timeoutMs: number): Promise
 export async function checkWorkers(client: DaemonCalls, timeoutMs: number): Promise<Answer<"answers">> {
   try {
     const { value: workers } = await client.listWorkers(timeoutMs);
-    if (workers.length > 0) return { outcome: { t: "ok", seen: describeWorkers(workers) }, value: "answers" };
-    const fix = "look at the daemon's log: no worker could be started, or the client would not be served";
-    return { outcome: { t: "failure", seen: "it lists no worker", fix } };
+    if (workers.length === 0) {
+      const fix = "look at the daemon's log: no worker could be started, or the client would not be served";
+      return { outcome: { t: "failure", seen: "it lists no worker", fix } };
+    }
+    const { seen, replicas } = describeWorkers(workers);
+    if (replicas !== 0) return { outcome: { t: "ok", seen }, value: "answers" };
+    const fix = "no replica is ready, so builds wait: look at the replicas (--admin, --kubeconfig)";
+    return { outcome: { t: "warning", seen, fix }, value: "answers" };
   } catch (error) {
     return { outcome: callFailure(error as ServiceError, timeoutMs) };
   }
 }
 
-function describeWorkers(workers: readonly WorkerRecord[]): string {
+/** `replicas`: for how many a gateway speaks; absent: no gateway answers. */
+function describeWorkers(workers: readonly WorkerRecord[]): { readonly seen: string; readonly replicas?: number } {
   const platforms = new Set(
     workers.flatMap((worker) =>
       worker.platforms.map(({ OS, Architecture, Variant }) => [OS, Architecture, Variant].filter(Boolean).join("/")),
@@ -63,11 +69,12 @@ function describeWorkers(workers: readonly WorkerRecord[]): string {
   const builds = `builds for ${named.join(", ") || "no platform"}`;
   const labels = workers.map(({ Labels }) => Labels);
   const version = labels[0]?.["buildkit-gateway.version"];
-  if (version === undefined)
-    return `${counted(workers.length, "worker")} of a daemon itself, not of a gateway; ${builds}`;
+  if (version === undefined) {
+    return { seen: `${counted(workers.length, "worker")} of a daemon itself, not of a gateway; ${builds}` };
+  }
   const replicas = labels.reduce((sum, each) => sum + (Number(each["buildkit-gateway.replicas"]) || 0), 0);
   const pool = labels[0]?.["buildkit-gateway.pool"] ?? "default";
-  return `buildkit-gateway ${version}, pool ${pool} of ${counted(replicas, "replica")}; ${builds}`;
+  return { seen: `buildkit-gateway ${version}, pool ${pool} of ${counted(replicas, "replica")}; ${builds}`, replicas };
 }
 
 /** What a failed call means, by its status. */

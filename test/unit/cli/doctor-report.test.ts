@@ -23,7 +23,7 @@ The cluster
     rules:
       - a
 
-1 ok, 0 warning, 1 failed, 0 skipped
+1 ok, 0 warnings, 1 failed, 0 skipped
 `);
 });
 

@@ -86,10 +86,15 @@ test("--json is the same for machines", async () => {
   ]);
 });
 
-test("a registry is judged for each leg", async () => {
+test("a registry is judged for each leg that is known", async () => {
   const { port } = await serve((socket) => socket.end("HTTP/1.1 200 OK\r\n\r\n"));
-  const { out, status } = await run(["doctor", "--addr", await replica(), "--registry", `localhost:${port}`, "--json"]);
-  const checks = JSON.parse(out).checks.filter(({ section }: { section: string }) => section === "registries");
+  const toml = join(folder(), "buildkitd.toml");
+  writeFileSync(toml, `[registry."localhost:${port}"]\n  http = true\n`);
+  const argv = ["doctor", "--addr", await replica(), "--registry", `localhost:${port}`, "--json"];
+  const { out, status } = await run([...argv, "--toml", toml]);
+  const checksIn = (text: string) =>
+    JSON.parse(text).checks.filter(({ section }: { section: string }) => section === "registries");
+  const checks = checksIn(out);
   expect(status).toBe(1);
   expect(checks).toEqual([
     { section: "registries", check: `localhost:${port}`, result: "skipped", seen: "no TLS: plain http" },
@@ -97,6 +102,9 @@ test("a registry is judged for each leg", async () => {
     expect.objectContaining({ check: `localhost:${port} (daemon)`, result: "ok" }),
     expect.objectContaining({ check: `localhost:${port} (runner)`, result: "failure" }),
   ]);
+  // Of a daemon whose configuration is not given nothing is known.
+  const without = checksIn((await run(argv)).out);
+  expect(without.map(({ check }: { check: string }) => check)).not.toContain(`localhost:${port} (daemon)`);
 });
 
 test("a cluster is looked at by the Services and rights of the gateway's configuration", async () => {
