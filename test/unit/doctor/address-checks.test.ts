@@ -262,6 +262,15 @@ describe("a server that asks for a client certificate", () => {
     expect(resultsOf(findings)).toMatchObject({ "client certificate": "failure", Info: "skipped" });
   });
 
+  test("in TLS 1.2, where the handshake itself fails, is told from a port without TLS", async () => {
+    const options = { ...serverCertificate, ca: authority.cert, requestCert: true, maxVersion: "TLSv1.2" } as const;
+    const address = await listen(createTlsServer(options).on("tlsClientError", () => {}));
+    const findings = await check(target({ ...address, host: LOCALHOST }, { authorities: [authority.cert] }));
+    expect(textOf(findings, "TLS or cleartext")).toMatch(
+      /^it speaks TLS, and ends the handshake: ERR_SSL_\w+ALERT\w+ \| give --cert and --key/,
+    );
+  });
+
   test("and lets in whom it refuses, to tell why, is believed", async () => {
     const said = "no client certificate issued by CN=sonda-red was shown (tls.clientCa)";
     const behaviour = { refusal: refusal(status.UNAUTHENTICATED, said) };
