@@ -1,4 +1,5 @@
 import type { DiscoveryStatus } from "../replicas/discovery/discovery.ts";
+import type { ReplicaFacts } from "../replicas/facts.ts";
 import type { Replica } from "../replicas/replica.ts";
 import type { Readiness } from "./probes.ts";
 import { readQuery } from "./query.ts";
@@ -10,6 +11,7 @@ export interface HealthPool {
   readonly fleet: {
     replicas(): readonly Replica[];
     discovery(): readonly DiscoveryStatus[];
+    facts(id: string): Pick<ReplicaFacts, "buildkitVersion"> | undefined;
   };
 }
 
@@ -25,6 +27,8 @@ interface ReplicaAnswer {
   readonly state: Replica["state"]["t"];
   /** Why it is ejected or draining. */
   readonly reason?: string;
+  /** BuildKit's, as it told it last. */
+  readonly version?: string;
   readonly nodeName?: string;
   readonly zone?: string;
 }
@@ -45,7 +49,9 @@ export function healthRoute(pools: readonly HealthPool[], isReady: () => Readine
         const discovery = pools.flatMap(({ name, fleet }) =>
           fleet.discovery().map((status): DiscoveryAnswer => ({ pool: name, ...roundAge(status) })),
         );
-        const replicas = pools.flatMap(({ name, fleet }) => fleet.replicas().map((replica) => answerOf(name, replica)));
+        const replicas = pools.flatMap(({ name, fleet }) =>
+          fleet.replicas().map((replica) => answerOf(name, replica, fleet.facts(replica.id)?.buildkitVersion)),
+        );
         const status = statusOf(isReady(), discovery, replicas);
         respondJson(response, status === "down" ? 503 : 200, { status, discovery, replicas });
       },
@@ -66,12 +72,13 @@ function statusOf(
   return isOdd ? "degraded" : "ok";
 }
 
-function answerOf(pool: string, { id, state, nodeName, zone }: Replica): ReplicaAnswer {
+function answerOf(pool: string, { id, state, nodeName, zone }: Replica, version = ""): ReplicaAnswer {
   return {
     pool,
     replica: id,
     state: state.t,
     ...("reason" in state && { reason: state.reason }),
+    ...(version !== "" && { version }),
     ...(nodeName !== undefined && { nodeName }),
     ...(zone !== undefined && { zone }),
   };

@@ -26,6 +26,8 @@ export interface AdminAnswer {
 export interface AdminText {
   readonly status: number;
   readonly text: string;
+  /** Its clock, as the header of that name has it. */
+  readonly date: string | undefined;
 }
 
 /** Largest answer that is read. */
@@ -91,7 +93,8 @@ async function readAnswer(response: IncomingMessage): Promise<AdminText> {
     if (length > MAX_ANSWER_BYTES) throw new Error(`answer larger than ${MAX_ANSWER_BYTES} bytes`);
     chunks.push(chunk);
   }
-  return { status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString("utf8") };
+  const text = Buffer.concat(chunks).toString("utf8");
+  return { status: response.statusCode ?? 0, text, date: response.headers.date };
 }
 
 /** Somebody else's text as one line that is fit for a terminal. */

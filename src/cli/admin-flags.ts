@@ -14,7 +14,8 @@ const TOKEN_FILE = "--token-file";
 /** Longest token file that is read. */
 const MAX_TOKEN_BYTES = 4_096;
 
-const ADMIN_VARIABLE = variableOf("admin.listen");
+/** Names the admin port of a gateway that runs with the same environment. */
+export const ADMIN_VARIABLE = variableOf("admin.listen");
 const TOKEN_VARIABLE = variableOf("admin.tokenFile");
 const DEFAULT_ADMIN = "127.0.0.1:6060";
 
@@ -56,7 +57,8 @@ export function adminTargets(
   env: CommandContext["env"],
 ): { readonly targets: readonly Address[]; readonly problems: readonly Problem[] } {
   const flags = values.get(ADMIN)?.map((text): Given => ({ text, origin: ADMIN }));
-  const usual = env[ADMIN_VARIABLE] ? { text: env[ADMIN_VARIABLE], origin: ADMIN_VARIABLE } : undefined;
+  const variable = env[ADMIN_VARIABLE];
+  const usual = variable ? { text: variable, origin: ADMIN_VARIABLE } : undefined;
   const targets: Address[] = [];
   const problems: Problem[] = [];
   for (const { text, origin } of flags ?? [usual ?? { text: DEFAULT_ADMIN, origin: "" }]) {

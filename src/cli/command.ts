@@ -5,6 +5,8 @@ export const ExitStatus = {
   FAILED: 1,
   /** The command line or the configuration is wrong; nothing was started or asked. */
   USAGE: 2,
+  /** All was found to work, and something needs a look. */
+  WARNING: 3,
 } as const;
 
 export type ExitStatusValue = (typeof ExitStatus)[keyof typeof ExitStatus];
@@ -18,6 +20,8 @@ export interface CommandContext {
   readonly print: (text: string) => void;
   /** Writes an error to standard error. */
   readonly complain: (text: string) => void;
+  /** What standard output is; `undefined`: no terminal. */
+  readonly terminal?: { readonly columns: number } | undefined;
 }
 
 /** The part of `process` that tells of signals. */

@@ -1,4 +1,5 @@
 import { type Command, PROGRAM } from "./command.ts";
+import { wrap } from "./wrap.ts";
 
 /** Widest line of a help text. */
 const WIDTH = 100;
@@ -39,16 +40,4 @@ export function helpRows(rows: readonly HelpRow[]): string {
       return wrapped.map((line, index) => `${(index === 0 ? `  ${term}` : "").padEnd(column)}${line}`);
     })
     .join("\n");
-}
-
-// No line is wider than `width` unless one word is.
-function wrap(text: string, width: number): string[] {
-  const lines = [""];
-  for (const word of text.split(" ")) {
-    const line = lines.at(-1)!;
-    const longer = line === "" ? word : `${line} ${word}`;
-    if (longer.length <= width || line === "") lines[lines.length - 1] = longer;
-    else lines.push(word);
-  }
-  return lines;
 }

@@ -2,6 +2,7 @@ import { programVersion } from "../base/program-version.ts";
 import { suggestion } from "../config/closest.ts";
 import { certsCommand } from "./certs.ts";
 import { type CommandContext, ExitStatus, type ExitStatusValue, PROGRAM } from "./command.ts";
+import { doctorCommand } from "./doctor.ts";
 import { drainCommand } from "./drain.ts";
 import { explainCommand } from "./explain.ts";
 import { healthCommand } from "./health.ts";
@@ -17,6 +18,7 @@ const COMMANDS = [
   drainCommand,
   explainCommand,
   healthCommand,
+  doctorCommand,
   policyCommand,
   trustCommand,
   certsCommand,

@@ -1,18 +1,9 @@
 import { counted } from "../base/counted.ts";
 import { printable } from "../base/printable.ts";
 import { day, oneLine } from "../trust/check-authority.ts";
-import type { Leg, LegVerdict } from "../trust/judge-leg.ts";
 import type { ProbeOutcome } from "../trust/probe-registry.ts";
+import type { RegistryReport } from "../trust/verify-registry.ts";
 import { formatTable } from "./table.ts";
-
-/** What was found out about one registry. */
-export interface RegistryReport {
-  readonly registry: string;
-  /** The registry that it is a mirror of, by the daemon's file; undefined where it was asked for itself. */
-  readonly mirrorOf: string | undefined;
-  readonly probe: ProbeOutcome;
-  readonly verdicts: readonly { readonly leg: Leg; readonly verdict: LegVerdict }[];
-}
 
 /** Longest text of a server's that is shown. */
 const MAX_SHOWN_CHARACTERS = 500;

@@ -1,21 +1,17 @@
-import { X509Certificate } from "node:crypto";
-import { rootCertificates } from "node:tls";
 import { faultOf, readBounded } from "../base/bounded-file.ts";
 import { systemClock } from "../base/clock.ts";
 import { type KnownFlag, readArguments } from "../config/arguments.ts";
 import type { Problem } from "../config/problem.ts";
 import { duration } from "../config/value-types.ts";
-import { readDaemonPool } from "../trust/daemon-pool.ts";
-import { type DaemonRegistry, isPlainHttp, readDaemonRegistry } from "../trust/daemon-registry.ts";
-import { type RootPool, readGoRootPool, readPemPool } from "../trust/go-root-pool.ts";
-import { heedObjection, judgeLeg, LEGS, type Leg, type LegName } from "../trust/judge-leg.ts";
-import { probeRegistry } from "../trust/probe-registry.ts";
+import { askedRegistries } from "../trust/asked-registries.ts";
+import { LEGS, type LegName } from "../trust/judge-leg.ts";
 import { readRegistryName } from "../trust/registry-name.ts";
+import { registryVerifier } from "../trust/verify-registry.ts";
 import { type CommandContext, ExitStatus, type ExitStatusValue, PROGRAM } from "./command.ts";
 import { describeProblems } from "./describe-problems.ts";
 import type { HelpRow } from "./help.ts";
 import { required } from "./trust-flags.ts";
-import { describeReports, type RegistryReport, reportsJson } from "./trust-report.ts";
+import { describeReports, reportsJson } from "./trust-report.ts";
 
 const FLAGS: readonly KnownFlag[] = [
   { flag: "--registry", isRepeatable: true },
@@ -38,9 +34,6 @@ const DEFAULT_TIMEOUT_MS = 5_000;
 const MAX_TIMEOUT_MS = 120_000;
 
 const MAX_TOML_BYTES = 1_048_576;
-
-/** Where plain HTTP goes where no port is named. */
-const HTTP_PORT = 80;
 
 /** Most registries that are asked at once. */
 const MAX_REGISTRIES = 100;
@@ -67,42 +60,18 @@ export async function trustVerify(argv: readonly string[], context: CommandConte
     context.complain(`${PROGRAM}: ${request.toml}: ${toml.fault}\n`);
     return ExitStatus.FAILED;
   }
-  const system = await readGoRootPool(context.env);
-  const gateway = await gatewayPool(request.bundle);
-  const isPublic = publicRoots();
-  const asked = withMirrors(request.registries, toml.text);
+  const asked = askedRegistries(request.registries, toml.text);
   if ("fault" in asked) {
     context.complain(`${PROGRAM}: ${request.toml}: ${asked.fault}\n`);
     return ExitStatus.FAILED;
   }
-  const verify = async ({ registry, mirrorOf, settings }: AskedRegistry): Promise<RegistryReport> => {
-    const name = readRegistryName(registry)!;
-    const ofGo = { pool: system, needsSelfSigned: false, isPlainHttp: false, isInsecure: false };
-    const legs: Readonly<Record<LegName, Leg>> = {
-      gateway: { ...ofGo, name: "gateway", pool: gateway, needsSelfSigned: true },
-      daemon: {
-        name: "daemon",
-        pool: await readDaemonPool(settings, system),
-        needsSelfSigned: false,
-        isPlainHttp: isPlainHttp(settings, name.host),
-        isInsecure: settings.insecure ?? false,
-      },
-      runner: { ...ofGo, name: "runner" },
-    };
-    const options = { timeoutMs: request.timeoutMs, clock: systemClock };
-    const probe = await probeRegistry(name, options);
-    const now = systemClock.wallTime();
-    const judge = async (leg: Leg) => {
-      const isElsewhere = leg.isPlainHttp && !leg.isInsecure && name.isDefaultPort;
-      const own = isElsewhere ? await probeRegistry({ ...name, port: HTTP_PORT }, options) : probe;
-      const verdict = judgeLeg({ leg, registry, host: name.host, probe: own, now, isPublic });
-      if (verdict.t !== "ok" || !verdict.isVerified) return { leg, verdict };
-      const ofLeg = { ...options, roots: leg.pool.certificates };
-      return { leg, verdict: heedObjection(verdict, await probeRegistry(name, ofLeg)) };
-    };
-    const verdicts = await Promise.all(request.legs.map((leg) => judge(legs[leg])));
-    return { registry, mirrorOf, probe, verdicts };
-  };
+  const verify = await registryVerifier({
+    bundle: request.bundle,
+    legs: request.legs,
+    env: context.env,
+    timeoutMs: request.timeoutMs,
+    clock: systemClock,
+  });
   const reports = await Promise.all(asked.registries.map(verify));
   context.print(values.has("--json") ? reportsJson(reports) : describeReports(reports));
   const isAllOk = reports.every(({ verdicts }) => verdicts.every(({ verdict }) => verdict.t === "ok"));
@@ -141,48 +110,11 @@ function readRequest(values: ReadonlyMap<string, readonly string[]>): {
   return { request, problems };
 }
 
-async function readToml(path: string | undefined): Promise<{ readonly text: string } | { readonly fault: string }> {
+/** Read a buildkitd.toml; without a path it is empty. */
+export async function readToml(
+  path: string | undefined,
+): Promise<{ readonly text: string } | { readonly fault: string }> {
   if (path === undefined) return { text: "" };
   const file = await readBounded(path, MAX_TOML_BYTES);
   return file.t === "read" ? { text: file.bytes.toString("utf8") } : { fault: faultOf(file) };
-}
-
-async function gatewayPool(bundle: string | undefined): Promise<RootPool> {
-  if (bundle !== undefined) return await readPemPool([bundle], bundle);
-  return { certificates: rootCertificates.map((pem) => new X509Certificate(pem)), origin: "Node's roots", faults: [] };
-}
-
-/** A registry to verify, with what the daemon's file says of it. */
-interface AskedRegistry {
-  readonly registry: string;
-  readonly mirrorOf: string | undefined;
-  readonly settings: DaemonRegistry;
-}
-
-/** The registries that are asked for, each followed by its mirrors: the daemon asks those first. */
-function withMirrors(
-  given: readonly string[],
-  toml: string,
-): { readonly registries: readonly AskedRegistry[] } | { readonly fault: string } {
-  const asked = new Map<string, AskedRegistry>();
-  const queue = [...new Set(given)].map((registry) => ({ registry, mirrorOf: undefined as string | undefined }));
-  for (let next = queue.shift(); next; next = queue.shift()) {
-    const { registry, mirrorOf } = next;
-    const outcome = readDaemonRegistry(toml, registry);
-    if (outcome.t === "malformed") return { fault: `line ${outcome.line}: ${outcome.reason}` };
-    asked.set(registry, { registry, mirrorOf, settings: outcome.registry });
-    if (asked.size > MAX_REGISTRIES) return { fault: `more than ${MAX_REGISTRIES} registries with their mirrors` };
-    // Mirrors of a mirror are not asked.
-    const mirrors = mirrorOf === undefined ? outcome.registry.mirrors : [];
-    const odd = mirrors.find((mirror) => readRegistryName(mirror) === undefined);
-    if (odd !== undefined) return { fault: `a mirror of ${registry} is not a registry: ${JSON.stringify(odd)}` };
-    const isNew = (mirror: string) => !given.includes(mirror) && !asked.has(mirror);
-    queue.unshift(...mirrors.filter(isNew).map((mirror) => ({ registry: mirror, mirrorOf: registry })));
-  }
-  return { registries: [...asked.values()] };
-}
-
-function publicRoots(): (root: X509Certificate) => boolean {
-  const known = new Set(rootCertificates.map((pem) => new X509Certificate(pem).fingerprint256));
-  return ({ fingerprint256 }) => known.has(fingerprint256);
 }

@@ -7,7 +7,7 @@ import { failureOfAnswer } from "./status-object.ts";
 
 /** One request to an API server. */
 export interface ApiRequest {
-  readonly method: "GET" | "PATCH";
+  readonly method: "GET" | "PATCH" | "POST";
   readonly path: string;
   readonly query?: Readonly<Record<string, string>>;
   readonly body?: { readonly contentType: string; readonly text: string };
@@ -34,8 +34,8 @@ const KEEP_ALIVE_MS = 15_000;
 const MAX_STATUS_BYTES = 64 << 10;
 
 /**
- * Send a request; resolves with an answer of status 200 whose body is still to be
- * read. A 401 is asked again once, with credentials that are read anew.
+ * Send a request; resolves with an answer of status 200, or 201 where
+ * something was created, whose body is still to be read. A 401 is asked again once, with credentials that are read anew.
  *
  * Rejects with {@link ApiFailure}.
  */
@@ -46,7 +46,7 @@ export async function sendRequest(server: ApiServer, request: ApiRequest): Promi
     server.access.forget();
     response = await attempt(server, request);
   }
-  if (response.statusCode === 200) return response;
+  if (response.statusCode === 200 || response.statusCode === 201) return response;
   const text = await readInTime(server, response, MAX_STATUS_BYTES).catch(() => "");
   throw failureOfAnswer(response.statusCode!, parseJson(text) ?? text, response.headers["retry-after"]);
 }

@@ -92,7 +92,8 @@ export function judgeLeg(question: LegQuestion): LegVerdict {
   return failed(verdict.faults[0].t, reason, fixOf(verdict.faults[0], leg.name, registry));
 }
 
-function describeFault(fault: ChainFault): string {
+/** What is wrong with a chain, for people. */
+export function describeFault(fault: ChainFault): string {
   switch (fault.t) {
     case "expired":
       return `expired on ${day(fault.notAfter)}: ${fault.subject}`;

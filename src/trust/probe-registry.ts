@@ -1,9 +1,10 @@
-import { X509Certificate } from "node:crypto";
+import type { X509Certificate } from "node:crypto";
 import { connect as connectTcp, isIP } from "node:net";
-import { connect as connectTls, type DetailedPeerCertificate, type TLSSocket } from "node:tls";
+import { connect as connectTls } from "node:tls";
 import type { Clock } from "../base/clock.ts";
 import { toPem } from "../base/pem.ts";
 import type { RegistryName } from "./registry-name.ts";
+import { objectionTo, sentChain } from "./sent-chain.ts";
 
 /** What a registry's port answers. */
 export type ProbeOutcome =
@@ -31,9 +32,6 @@ export interface ProbeOptions {
   readonly timeoutMs: number;
   readonly clock: Clock;
 }
-
-/** Most certificates that are taken from a server. */
-const MAX_CHAIN = 20;
 
 /** Longest answer that is waited for to know HTTP. */
 const HTTP_HEAD = "HTTP/";
@@ -77,32 +75,13 @@ function handshake(
       phase = "TLS handshake";
     });
     socket.once("secureConnect", () => {
-      const chain = chainOf(socket);
+      const chain = sentChain(socket);
       if (chain.length === 0) end({ t: "failed", code: "no certificate sent" });
-      else end({ t: "tls", chain, protocol: socket.getProtocol() ?? "TLS", ...objectionOf(socket) });
+      else end({ t: "tls", chain, protocol: socket.getProtocol() ?? "TLS", ...objectionTo(socket) });
     });
     socket.on("error", (error: NodeJS.ErrnoException) => end(describeFailure(error)));
     socket.once("close", () => end({ t: "failed", code: "closed during the handshake" }));
   });
-}
-
-function objectionOf({ authorized, authorizationError }: TLSSocket): { readonly objection?: string } {
-  if (authorized) return {};
-  // Typed as an Error; it is a code unless the name is what is wrong.
-  const { code = String(authorizationError) } = authorizationError as NodeJS.ErrnoException;
-  return { objection: code };
-}
-
-function chainOf(socket: TLSSocket): X509Certificate[] {
-  const chain: X509Certificate[] = [];
-  let next: DetailedPeerCertificate | undefined = socket.getPeerCertificate(true);
-  while (next?.raw && chain.length < MAX_CHAIN) {
-    chain.push(new X509Certificate(next.raw));
-    const { issuerCertificate }: DetailedPeerCertificate = next;
-    // A self-signed certificate is its own issuer.
-    next = issuerCertificate === next ? undefined : issuerCertificate;
-  }
-  return chain;
 }
 
 function describeFailure({ code = "unknown error" }: NodeJS.ErrnoException): ProbeOutcome {

@@ -5,6 +5,7 @@ import {
   ServerCredentials,
   type ServerUnaryCall,
   type ServerWritableStream,
+  type ServiceError,
   type sendUnaryData,
   status,
 } from "@grpc/grpc-js";
@@ -27,6 +28,8 @@ export interface GrpcReplicaBehaviour {
   health: ServingStatus | undefined;
   /** It takes calls and never answers them. */
   isSilent: boolean;
+  /** It refuses those that ask what it is, and how it is, with this. */
+  refusal: Error | undefined;
   /** What runs on it (STARTED) and what its history has (COMPLETE). Those that follow it hear of changes by `tell`. */
   history: BuildHistoryEvent[];
   /** How it refuses those that would follow its history. */
@@ -97,6 +100,7 @@ export class GrpcReplica {
       platforms: ["linux/amd64", "linux/arm/v7"],
       health: "SERVING",
       isSilent: false,
+      refusal: undefined,
       history: [],
       historyFailure: undefined,
       isListingSilent: false,
@@ -203,7 +207,8 @@ export class GrpcReplica {
   #unary<Request>(path: string, respond: (request: Request, buildRef: string) => object): Handler {
     return (call: ServerUnaryCall<Request, object>, callback: sendUnaryData<object>) => {
       this.calls.push(path);
-      if (!this.behaviour.isSilent)
+      if (this.behaviour.refusal) callback(this.behaviour.refusal as ServiceError, null);
+      else if (!this.behaviour.isSilent)
         callback(null, respond(call.request, String(call.metadata.get(BUILD_ID_HEADER)[0])));
     };
   }

@@ -11,7 +11,7 @@ import { type NewObject, STORED_TYPES, type StoredObject } from "./stored-object
 import { type Cutting, WatchStream } from "./watch-stream.ts";
 
 /** What kind of request it is, in RBAC's words. */
-export type Verb = "list" | "watch" | "get" | "patch";
+export type Verb = "list" | "watch" | "get" | "patch" | "create";
 
 /** An answer in place of the usual one; or the connection is cut, nothing is said, or an answer begins and does not end. */
 export type Fault = statusBodies.StatusAnswer | "cut" | "hang" | "stall";
@@ -150,10 +150,12 @@ export class ApiServerStandIn {
   #decide(asked: Asked, response: ServerResponse): statusBodies.StatusAnswer | undefined {
     const { verb, plural, namespace, name, token, text } = asked;
     if (!this.tokens.has(token)) return statusBodies.UNAUTHORIZED;
+    if (plural === "version") return { status: 200, body: { major: "1", minor: "30", gitVersion: "v1.30.0" } };
+    if (verb === "create") return this.#review(plural, text);
     const store = this.#stores.get(plural);
     if (!store || this.unknown.has(plural)) return statusBodies.UNKNOWN_TYPE;
     if (this.forbidden.has(`${verb} ${plural}`)) {
-      return statusBodies.forbidden(store.type, verb, "system:serviceaccount:buildkit:gateway", namespace);
+      return statusBodies.forbidden(store.type, verb, OWN_NAME, namespace);
     }
     if (verb === "watch") return this.#watch(store, asked, response);
     if (verb === "list") return this.#list(store, asked);
@@ -166,6 +168,15 @@ export class ApiServerStandIn {
       return statusBodies.uidConflict(store.type, name, expected, object.metadata.uid!);
     }
     return { status: 200, body: store.put(mergePatch(object, patch) as StoredObject) };
+  }
+
+  /** What a client may do, and who it is. */
+  #review(plural: string, text: string): statusBodies.StatusAnswer {
+    if (this.unknown.has(plural)) return statusBodies.UNKNOWN_TYPE;
+    if (plural === "selfsubjectreviews") return { status: 201, body: { status: { userInfo: { username: OWN_NAME } } } };
+    const { spec } = JSON.parse(text) as { spec: { resourceAttributes: { verb: string; resource: string } } };
+    const { verb, resource } = spec.resourceAttributes;
+    return { status: 201, body: { status: { allowed: !this.forbidden.has(`${verb} ${resource}`) } } };
   }
 
   #list(store: ObjectStore, { namespace, query }: Asked): statusBodies.StatusAnswer {
@@ -211,6 +222,9 @@ export class ApiServerStandIn {
   }
 }
 
+/** Who its clients are. */
+const OWN_NAME = "system:serviceaccount:buildkit:gateway";
+
 /** One request, read. */
 interface Asked extends SeenRequest {
   readonly name: string;
@@ -220,12 +234,14 @@ interface Asked extends SeenRequest {
 function readTarget(
   path: string,
 ): { plural: string; namespace: string | undefined; name: string | undefined } | undefined {
+  if (path === "/version") return { plural: "version", namespace: undefined, name: undefined };
   const match = /^\/(?:api|apis\/[^/]+)\/[^/]+(?:\/namespaces\/([^/]+))?\/([^/]+)(?:\/([^/]+))?$/.exec(path);
   return match ? { namespace: match[1], plural: match[2]!, name: match[3] } : undefined;
 }
 
 function verbOf(method: string, query: URLSearchParams, name: string | undefined): Verb {
   if (method === "PATCH") return "patch";
+  if (method === "POST") return "create";
   if (name !== undefined) return "get";
   return query.get("watch") === "true" ? "watch" : "list";
 }

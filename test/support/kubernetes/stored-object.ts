@@ -37,6 +37,7 @@ export const STORED_TYPES: readonly StoredType[] = [
   { group: "", version: "v1", plural: "pods", kind: "Pod", isCustom: false },
   { group: "", version: "v1", plural: "configmaps", kind: "ConfigMap", isCustom: false },
   { group: "", version: "v1", plural: "secrets", kind: "Secret", isCustom: false },
+  { group: "", version: "v1", plural: "services", kind: "Service", isCustom: false },
   {
     group: "actions.github.com",
     version: "v1alpha1",

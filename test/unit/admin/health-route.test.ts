@@ -14,8 +14,9 @@ function replica(id: string, state: Replica["state"], more: Partial<Replica> = {
 
 const READY = replica("a", { t: "ready", sinceMs: 0 });
 
-function pool(discovery: readonly DiscoveryStatus[], replicas: readonly Replica[]): HealthPool {
-  return { name: "default", fleet: { discovery: () => discovery, replicas: () => replicas } };
+function pool(discovery: readonly DiscoveryStatus[], replicas: readonly Replica[], version?: string): HealthPool {
+  const facts = () => (version === undefined ? undefined : { buildkitVersion: version });
+  return { name: "default", fleet: { discovery: () => discovery, replicas: () => replicas, facts } };
 }
 
 async function health(pools: readonly HealthPool[], readiness: Readiness = { t: "ready" }) {
@@ -51,6 +52,16 @@ test("a note of readiness makes it degraded, and what is not ready is down", asy
   expect((await health([], { t: "ready", note: "builds wait" })).body.status).toBe("degraded");
   const { status, body } = await health([pool([LIVE], [READY])], { t: "not_ready", reason: "draining" });
   expect([status, body.status]).toEqual([503, "down"]);
+});
+
+test("the version of each replica is told where it is known", async () => {
+  const versionOf = async (version?: string) =>
+    (await health([pool([LIVE], [READY], version)])).body.replicas[0].version;
+  expect([await versionOf("v0.25.0"), await versionOf(""), await versionOf()]).toEqual([
+    "v0.25.0",
+    undefined,
+    undefined,
+  ]);
 });
 
 test("reasons are told", async () => {
