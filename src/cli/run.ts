@@ -10,11 +10,13 @@ import { programHelp } from "./help.ts";
 import { policyCommand } from "./policy.ts";
 import { serveCommand } from "./serve.ts";
 import { sidecarCommand } from "./sidecar.ts";
+import { statusCommand } from "./status.ts";
 import { trustCommand } from "./trust.ts";
 
 const COMMANDS = [
   serveCommand,
   sidecarCommand,
+  statusCommand,
   drainCommand,
   explainCommand,
   healthCommand,

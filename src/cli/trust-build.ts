@@ -20,7 +20,7 @@ import {
   type TrustCluster,
 } from "./trust-cluster.ts";
 import { type FileRights, RIGHTS_FLAGS, RIGHTS_HELP, readRights, required } from "./trust-flags.ts";
-import { ofFiles, watchUntilSignal } from "./trust-watch.ts";
+import { ofFiles, watchUntilSignal } from "./watch-until-signal.ts";
 
 const FLAGS: readonly KnownFlag[] = [
   { flag: "--source", isRepeatable: true },

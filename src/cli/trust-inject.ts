@@ -19,7 +19,7 @@ import {
 } from "./trust-cluster.ts";
 import { RIGHTS_FLAGS, RIGHTS_HELP, readRights, required } from "./trust-flags.ts";
 import { type InjectRequest, injectTrust, TARGETS, type Target } from "./trust-targets.ts";
-import { ofFiles, watchUntilSignal } from "./trust-watch.ts";
+import { ofFiles, watchUntilSignal } from "./watch-until-signal.ts";
 
 const FLAGS: readonly KnownFlag[] = [
   ...["--for", "--registry", "--env"].map((flag) => ({ flag, isRepeatable: true })),

@@ -13,7 +13,7 @@ describe("what is wrong is said in one line, with exit status 2", () => {
     [["sevre"], 'unknown command: "sevre" (did you mean serve?)'],
     [
       ["frobnicate"],
-      'unknown command: "frobnicate" (commands: serve, sidecar, drain, explain, health, doctor, policy, trust, certs)',
+      'unknown command: "frobnicate" (commands: serve, sidecar, status, drain, explain, health, doctor, policy, trust, certs)',
     ],
     [["help", "sevre"], 'unknown command: "sevre" (did you mean serve?)'],
     [["--verison"], "unknown flag: --verison (did you mean --version?)"],
