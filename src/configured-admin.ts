@@ -8,6 +8,7 @@ import { explainRoute } from "./admin/explain-route.ts";
 import { gatewayStatus } from "./admin/gateway-status.ts";
 import { healthRoute } from "./admin/health-route.ts";
 import { loadRoute } from "./admin/load-route.ts";
+import { type AdjustableLog, logRoute } from "./admin/log-route.ts";
 import { metricsRoutes } from "./admin/metrics-route.ts";
 import { probeRoutes } from "./admin/probes.ts";
 import { readinessOf } from "./admin/readiness.ts";
@@ -24,6 +25,7 @@ import type { Pool } from "./pool.ts";
 /** What the admin port tells of. */
 export interface AdminSubjects {
   readonly clock: Clock;
+  readonly log: AdjustableLog;
   readonly pools: readonly Pool[];
   readonly dataplane: Switch;
   readonly registry: Registry;
@@ -74,6 +76,7 @@ export function adminRoutes({ admin, queue }: Config, subjects: AdminSubjects): 
     ...dashboardRoutes(),
     ...drainRoutes(pools.map(drainable), { clock, token }),
     ...explainRoute(pools),
+    ...logRoute(subjects.log, token),
     ...replicaDebugRoute(pools, { port: admin.replicaDebugPort, withProfiles: admin.replicaProfiles }),
   };
 }

@@ -5,7 +5,7 @@ import type { Address } from "./base/address.ts";
 import { blameSetting } from "./base/blame-setting.ts";
 import { type Clock, systemClock } from "./base/clock.ts";
 import { FollowedTls } from "./base/followed-tls.ts";
-import type { Logger } from "./base/log.ts";
+import { type Logger, setLogLevel } from "./base/log.ts";
 import type { TlsFiles } from "./base/tls-files.ts";
 import { poolsOf } from "./config/pools.ts";
 import type { Config } from "./config/schema.ts";
@@ -105,6 +105,7 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
   const admin = new AdminServer({
     routes: adminRoutes(config, {
       clock,
+      log: { level: () => log.level, setLevel: (level) => setLogLevel(log, level) },
       pools: pools.map(({ pool }) => pool),
       dataplane,
       registry,

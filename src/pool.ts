@@ -3,6 +3,7 @@ import type { Cancel, Clock } from "./base/clock.ts";
 import { GatewayError } from "./base/errors.ts";
 import type { Logger } from "./base/log.ts";
 import type { TlsMaterial } from "./base/tls-material.ts";
+import type { BuildSteps } from "./buildkit/history-event.ts";
 import { Facade, type FacadeOptions } from "./control/facade.ts";
 import { incompleteness } from "./control/missing-policy.ts";
 import type { SwitchPool } from "./dataplane/switch.ts";
@@ -17,6 +18,7 @@ import type { MonitorOptions } from "./replicas/monitor-options.ts";
 import { acceptsBuilds, type Replica } from "./replicas/replica.ts";
 import type { HealthOptions } from "./replicas/replica-monitor.ts";
 import { ReplicaSearch } from "./replicas/replica-search.ts";
+import { ToldSteps } from "./replicas/told-steps.ts";
 import { affinityKey, type KeySource } from "./routing/affinity-key.ts";
 import { BuildGroups } from "./routing/build-groups.ts";
 import type { ProgressMode } from "./routing/build-groups-options.ts";
@@ -67,6 +69,9 @@ export interface PoolOptions {
  * hook waits for it, and is to return within 2 s of the last build's end.
  */
 const SETTLED_MS = 1_000;
+
+/** Time that a replica has to say how many steps a build had that has ended, before that is logged without. */
+const STEPS_TIMEOUT_MS = 500;
 
 /** A fleet under a name of its own, with all that is known of its builds. Pools share nothing: a ref may be in two. */
 export class Pool {
@@ -129,6 +134,8 @@ export class Pool {
     fleet.onNews((replicaId, { event }) => {
       if (event.t === "deleted") owners.forget(replicaId);
     });
+    const steps = new ToldSteps(clock);
+    fleet.onNews((_replicaId, { event }) => steps.told(event));
     const { incomplete, timeoutMs } = options.control;
     const search = new ReplicaSearch({ fleet, clock, owners, timeoutMs });
     const facade = new Facade({
@@ -180,7 +187,10 @@ export class Pool {
       onBuildEnded: (build) => {
         // The cause may hold what the build ran, and with it secrets.
         const { caller, replicaId: replica, cause: _, ...told } = build;
-        log.info({ ...told, replica, ...describeCaller(caller) }, "build ended");
+        const tell = (known: BuildSteps | undefined): void =>
+          log.info({ ...told, replica, ...(known && { steps: known }), ...describeCaller(caller) }, "build ended");
+        const isTold = replica !== undefined && fleet.replica(replica)?.loadUnknown === undefined;
+        steps.after(build.buildRef, isTold ? STEPS_TIMEOUT_MS : 0, tell);
         options.onBuildEnded?.(build);
       },
     });

@@ -1,4 +1,4 @@
-import { type Logger, pino, destination as pinoDestination } from "pino";
+import { type DestinationStream, type Logger, pino, destination as pinoDestination } from "pino";
 
 export type { Logger } from "pino";
 
@@ -7,9 +7,33 @@ export const LOG_LEVELS = ["fatal", "error", "warn", "info", "debug", "trace", "
 
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
+/** Loggers that were made from one, as long as somebody has them. */
+const CHILDREN = new WeakMap<Logger, Set<WeakRef<Logger>>>();
+
 /** One JSON line per event on standard error, so that standard output stays free for a command's answer. */
-export function createLog(level: LogLevel): Logger {
-  return pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, pinoDestination({ fd: 2, sync: true }));
+export function createLog(
+  level: LogLevel,
+  destination: DestinationStream = pinoDestination({ fd: 2, sync: true }),
+): Logger {
+  const children = new Set<WeakRef<Logger>>();
+  const gone = new FinalizationRegistry<WeakRef<Logger>>((child) => children.delete(child));
+  const onChild = (child: Logger): void => {
+    const reference = new WeakRef(child);
+    children.add(reference);
+    gone.register(child, reference);
+  };
+  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, onChild }, destination);
+  CHILDREN.set(log, children);
+  return log;
+}
+
+/** Change what a log of {@link createLog}, and all that was made from it, tells from now on. */
+export function setLogLevel(log: Logger, level: LogLevel): void {
+  log.level = level;
+  for (const child of CHILDREN.get(log) ?? []) {
+    const known = child.deref();
+    if (known) known.level = level;
+  }
 }
 
 /** A log that keeps nothing. */

@@ -8,6 +8,13 @@ export type HistoryEvent =
   | ({ readonly t: "complete" } & BuildRecord)
   | ({ readonly t: "deleted" } & BuildRecord);
 
+/** How many steps a build had, once it has ended. */
+export interface BuildSteps {
+  readonly cached: number;
+  readonly completed: number;
+  readonly total: number;
+}
+
 /** What is read of a `BuildHistoryRecord`. Times are by the daemon's clock, in ms since the epoch; 0 where it names none. */
 export interface BuildRecord {
   /** Never empty. */
@@ -22,6 +29,7 @@ export interface BuildRecord {
   readonly attrs: ReadonlyMap<string, string>;
   /** `name` of each image exporter: comma-separated image names. */
   readonly imageNames: readonly string[];
+  readonly steps: BuildSteps;
 }
 
 /** The end of the year 9999, which a `google.protobuf.Timestamp` does not exceed (protobuf.dev, timestamp.proto). */
@@ -58,6 +66,7 @@ function readRecord(message: Buffer, budget: FieldBudget): BuildRecord | undefin
   let completedAtMs = 0;
   let generation = 0;
   let isSuccess = true;
+  const steps = { cached: 0, completed: 0, total: 0 };
   const attrs = new Map<string, string>();
   const imageNames: string[] = [];
   try {
@@ -86,6 +95,15 @@ function readRecord(message: Buffer, budget: FieldBudget): BuildRecord | undefin
         case 12:
           generation = field.varint;
           break;
+        case 15:
+          steps.cached = field.varint;
+          break;
+        case 16:
+          steps.total = field.varint;
+          break;
+        case 17:
+          steps.completed = field.varint;
+          break;
       }
     }
   } catch (error) {
@@ -93,7 +111,7 @@ function readRecord(message: Buffer, budget: FieldBudget): BuildRecord | undefin
     isSuccess = false;
   }
   if (buildRef === "") return undefined;
-  return { buildRef, createdAtMs, completedAtMs, generation, isSuccess, attrs, imageNames };
+  return { buildRef, createdAtMs, completedAtMs, generation, isSuccess, attrs, imageNames, steps };
 }
 
 /** A `google.protobuf.Timestamp`; 0 where it lies before the epoch, a negative varint, or is none. */

@@ -33,6 +33,9 @@ export interface BuildHistoryEvent {
     readonly trace?: Descriptor;
     readonly Generation?: number;
     readonly pinned?: boolean;
+    readonly numCachedSteps?: number;
+    readonly numTotalSteps?: number;
+    readonly numCompletedSteps?: number;
   } | null;
 }
 

@@ -1,10 +1,13 @@
 import { systemClock } from "../base/clock.ts";
-import { createLog, type Logger, type LogLevel } from "../base/log.ts";
+import { createLog, type Logger, type LogLevel, setLogLevel } from "../base/log.ts";
 import type { LoadResult } from "../config/load.ts";
 import { type CommandContext, ExitStatus, type ExitStatusValue, PROGRAM } from "./command.ts";
 import { describeProblems } from "./describe-problems.ts";
 import { type Served, serveUntilSignal } from "./serve-until-signal.ts";
 import { describeStartError } from "./start-error.ts";
+
+/** Changes the log between `debug` and what is configured. SIGUSR1 is the debugger's (nodejs.org, "Signal events"). */
+const TOGGLE = "SIGUSR2";
 
 /** The part of a configuration that every service has. */
 interface ServiceConfig {
@@ -37,11 +40,18 @@ export async function runService<T extends ServiceConfig>(
     // Who presses Ctrl-C is no load balancer.
     return { ...service, drain: (signal) => service.drain(signal === "SIGINT" ? 0 : config.drain.delay) };
   };
+  const toggle = (): void => {
+    setLogLevel(log, log.level === "debug" ? config.log.level : "debug");
+    log.info({ level: log.level }, "log level changed");
+  };
+  context.signals.on(TOGGLE, toggle);
   try {
     return await serveUntilSignal(serve, context.signals, systemClock, log);
   } catch (reason) {
     log.debug({ err: reason }, "serving failed");
     context.complain(`${PROGRAM}: ${describeStartError(reason)}\n`);
     return ExitStatus.FAILED;
+  } finally {
+    context.signals.off(TOGGLE, toggle);
   }
 }

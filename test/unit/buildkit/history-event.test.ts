@@ -26,6 +26,9 @@ describe("an event of a build's history", () => {
         CreatedAt: { seconds: 1_000, nanos: 5_999_999 },
         CompletedAt: { seconds: 1_060, nanos: 0 },
         Generation: 3,
+        numCachedSteps: 2,
+        numTotalSteps: 5,
+        numCompletedSteps: 4,
       },
     });
     expect(readHistoryEvent(bytes)).toEqual({
@@ -40,6 +43,7 @@ describe("an event of a build's history", () => {
         ["context", "."],
       ]),
       imageNames: ["harbor/acme/app:1,harbor/acme/app:2"],
+      steps: { cached: 2, completed: 4, total: 5 },
     });
   });
 

@@ -12,6 +12,7 @@ function event(t: HistoryEvent["t"], buildRef: string, parts: Partial<HistoryEve
     isSuccess: true,
     attrs: new Map(),
     imageNames: [],
+    steps: { cached: 0, completed: 0, total: 0 },
     ...parts,
   };
 }
