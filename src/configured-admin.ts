@@ -20,11 +20,13 @@ export interface AdminSubjects {
   readonly dataplane: Switch;
   readonly registry: Registry;
   readonly isDraining: () => boolean;
+  /** Who builds is being asked for the first time. */
+  readonly isIdentifying: () => boolean;
 }
 
 /** All that the admin port serves. */
 export function adminRoutes({ admin, queue }: Config, subjects: AdminSubjects): AdminRoutes {
-  const { clock, pools, dataplane, registry, isDraining } = subjects;
+  const { clock, pools, dataplane, registry, isDraining, isIdentifying } = subjects;
   const readiness = () =>
     readinessOf(
       isDraining(),
@@ -34,6 +36,7 @@ export function adminRoutes({ admin, queue }: Config, subjects: AdminSubjects): 
         queued: pool.placer.census().queued,
         queueBuilds: queue.builds,
       })),
+      isIdentifying(),
     );
   const drainable = (pool: Pool) => ({
     name: pool.name,

@@ -103,6 +103,7 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
       dataplane,
       registry,
       isDraining: () => isDraining,
+      isIdentifying: () => pods?.isSyncing === true,
     }),
     log,
   });

@@ -95,3 +95,18 @@ test("without actions-runner-controller pods are known all the same", async () =
   });
   expect(await until(() => pods.at("10.0.0.7"))).toEqual({ namespace: "arc", pod: "runner-1", workload: "linux" });
 });
+
+test("who builds is not known until pods and runners have been listed, or could not be", async () => {
+  const { rig, pods, until } = await follow(({ standIn }) => {
+    standIn.put("pods", pod("runner-1", "10.0.0.7"));
+    standIn.forbidden.add("list ephemeralrunners");
+    standIn.failNext("list", "hang");
+    standIn.failNext("list", "hang");
+  });
+  await until(() => (rig.standIn.requests.length >= 2 ? true : undefined));
+  expect(pods.isSyncing).toBe(true);
+  // Two requests without an answer: a server that says nothing holds nobody up for long.
+  await until(() => (pods.isSyncing ? undefined : true));
+  expect((await until(() => pods.at("10.0.0.7"))).pod).toBe("runner-1");
+  expect(pods.isSyncing).toBe(false);
+});
