@@ -66,6 +66,10 @@ export class ClusterPods implements PodDirectory {
     return known && this.#withJob(known.claim);
   }
 
+  hasRunner(namespace: string, pod: string): boolean {
+    return this.#runners.get(namespace)?.has(`${namespace}/${pod}`) === true;
+  }
+
   stop(): void {
     for (const watch of this.#watches) watch.stop();
   }

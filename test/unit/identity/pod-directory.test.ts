@@ -68,6 +68,11 @@ test("a pod is found by its address in any spelling and by its name, with the jo
   });
   expect(pods.at("[::ffff:10.0.0.7]")).toEqual(known);
   expect(pods.named("arc", "runner-1")).toEqual(known);
+  expect([
+    pods.hasRunner("arc", "runner-1"),
+    pods.hasRunner("arc", "idle"),
+    pods.hasRunner("other", "runner-1"),
+  ]).toEqual([true, false, false]);
   expect(pods.at("[fd00::8]")).toEqual({ namespace: "arc", pod: "idle", workload: "linux" });
   expect([pods.at("10.0.0.9"), pods.named("arc", "nobody"), pods.named("other", "runner-1")]).toEqual([
     undefined,
