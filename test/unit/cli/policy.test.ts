@@ -112,3 +112,12 @@ test.each([
   expect(status).toBe(0);
   expect(JSON.parse(out).rule).toBe(rule);
 });
+
+test("each method of a service counts: one that is refused by its path is shown", async () => {
+  const path = "/moby.buildkit.v1.frontend.LLBBridge/ReadFileContainer";
+  const config = configFile(`replicas: [tcp://a:1]\npolicy: { all: { refuse: [${path}] } }\n`);
+  const { out } = await runProgram(["policy", "check", "--config", config, "--json"]);
+  const { allowed, refused } = JSON.parse(out);
+  expect(refused).toEqual([path]);
+  expect(allowed).not.toContain("LLBBridge");
+});
