@@ -32,11 +32,13 @@ export interface AdminSubjects {
   readonly activity: Activity;
   readonly expiries: () => readonly CertificateExpiry[];
   readonly isDraining: () => boolean;
+  /** Who builds is being asked for the first time. */
+  readonly isIdentifying: () => boolean;
 }
 
 /** All that the admin port serves. */
 export function adminRoutes({ admin, queue }: Config, subjects: AdminSubjects): AdminRoutes {
-  const { clock, pools, dataplane, registry, activity, expiries, isDraining } = subjects;
+  const { clock, pools, dataplane, registry, activity, expiries, isDraining, isIdentifying } = subjects;
   const readiness = () =>
     readinessOf(
       isDraining(),
@@ -46,6 +48,7 @@ export function adminRoutes({ admin, queue }: Config, subjects: AdminSubjects): 
         queued: pool.placer.census().queued,
         queueBuilds: queue.builds,
       })),
+      isIdentifying(),
     );
   const drainable = (pool: Pool) => ({
     name: pool.name,

@@ -112,6 +112,7 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
       activity,
       expiries,
       isDraining: () => isDraining,
+      isIdentifying: () => pods?.isSyncing === true,
     }),
     log,
   });

@@ -13,10 +13,18 @@ export interface PoolReadiness {
 /**
  * Ready is a gateway that is not draining and has a pool that takes builds: at
  * once, or into its queue. One pool that is full does not cost the others their
- * traffic.
+ * traffic. `isIdentifying`: who builds is still being asked for the first time;
+ * a policy would take everybody for unknown.
  */
-export function readinessOf(isDraining: boolean, pools: readonly PoolReadiness[]): Readiness {
+export function readinessOf(
+  isDraining: boolean,
+  pools: readonly PoolReadiness[],
+  isIdentifying: boolean = false,
+): Readiness {
   if (isDraining) return { t: "not_ready", reason: "draining" };
+  if (isIdentifying) {
+    return { t: "not_ready", reason: "the pods that build have not been listed yet (identity.pods)" };
+  }
   const notes = pools.flatMap((pool) => {
     const note = describeUnusual(pool);
     if (note === undefined) return [];

@@ -34,10 +34,12 @@ export interface DownstreamOptions {
   /** Who a client is; `claim` is what its call says of that. */
   readonly identify: (client: ClientConnection, claim: string | undefined) => Caller;
   /**
-   * Where the calls of a client go, which its first call's caller may decide; an
-   * error is what each call is told. `host`: the client's address.
+   * Where a call of a client's goes, which its caller may decide; an error is what
+   * it is told. `host`: the client's address.
    */
   readonly choose: (caller: Caller, host: string) => CallServices | GatewayError;
+  /** What `choose` says may change while the client is connected, as more is known of who it is. */
+  readonly mayChoiceChange: boolean;
   /** It is over. Called once. */
   readonly onEnded: () => void;
 }
@@ -51,8 +53,8 @@ export class DownstreamConnection implements CallingClient, ClientConnection, Co
   readonly #frames: FrameConnection;
   readonly #cancelHandshake: Cancel;
   readonly #openedMs: number;
-  /** Absent until the first call. */
-  #calls: ClientCalls | GatewayError | undefined;
+  /** Absent until the first call that may go somewhere. */
+  #place: { readonly services: CallServices; readonly calls: ClientCalls } | undefined;
 
   constructor(options: DownstreamOptions) {
     const { transport, client, clock, log, limits } = options;
@@ -120,21 +122,27 @@ export class DownstreamConnection implements CallingClient, ClientConnection, Co
       refuse(stream, refusal);
       return;
     }
-    this.#calls ??= this.#bind(fields);
-    if (this.#calls instanceof GatewayError) refuse(stream, refusedWith(this.#calls));
-    else this.#calls.open(stream, fields, isEndOfStream);
+    const calls = this.#callsFor(fields);
+    if (calls instanceof GatewayError) refuse(stream, refusedWith(calls));
+    else calls.open(stream, fields, isEndOfStream);
   }
 
   callerOf(fields: readonly HeaderField[]): Caller {
     return this.#options.identify(this, headerValue(fields, CLAIM_HEADER));
   }
 
-  #bind(fields: readonly HeaderField[]): ClientCalls | GatewayError {
+  /** The first call decides where all go; one whose caller is to go elsewhere goes nowhere. */
+  #callsFor(fields: readonly HeaderField[]): ClientCalls | GatewayError {
+    if (this.#place && !this.#options.mayChoiceChange) return this.#place.calls;
     const services = this.#options.choose(this.callerOf(fields), this.host);
-    return services instanceof GatewayError ? services : new ClientCalls(this, services);
+    if (services instanceof GatewayError) return services;
+    this.#place ??= { services, calls: new ClientCalls(this, services) };
+    if (this.#place.services === services) return this.#place.calls;
+    const text = "another pool is for this caller now than when this connection began: connect again";
+    return new GatewayError("not_allowed", text);
   }
 
   get #bound(): ClientCalls | undefined {
-    return this.#calls instanceof ClientCalls ? this.#calls : undefined;
+    return this.#place?.calls;
   }
 }

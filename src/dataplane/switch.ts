@@ -158,6 +158,7 @@ export class Switch {
           clock,
           log,
           limits,
+          mayChoiceChange: this.#gate !== undefined,
           identify: (connected, claim) => callers.identify(connected, claim),
           choose: (caller, host) => {
             const pool = choose(servername, caller);

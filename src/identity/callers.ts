@@ -1,5 +1,5 @@
 import type { Caller } from "./caller.ts";
-import { type Claim, readClaim } from "./claim.ts";
+import { type Claim, readClaim, withoutJob } from "./claim.ts";
 import { matchesCertificate } from "./name-pattern.ts";
 
 /** What a client's connection says of it. */
@@ -16,6 +16,8 @@ export interface PodDirectory {
   at(address: string): Claim | undefined;
   /** The pod of a name. */
   named(namespace: string, pod: string): Claim | undefined;
+  /** Whether the cluster says which job runs in a pod, or that none does yet. */
+  hasRunner(namespace: string, pod: string): boolean;
 }
 
 /** What is believed of clients. */
@@ -29,7 +31,7 @@ export interface CallersOptions {
 /**
  * Tells who is building: by its certificate, by what a trusted sidecar claims
  * for it, and by the pod at its address. What the cluster itself says of a pod
- * wins over what is claimed.
+ * wins over what is claimed, and of a runner's job also that it knows none yet.
  */
 export class Callers {
   readonly #trust: readonly string[];
@@ -46,7 +48,12 @@ export class Callers {
     const claimed: Claim = isTrusted && claim !== undefined ? readClaim(claim) : {};
     // A sidecar's certificate is the sidecar's, not that of whoever builds.
     const shown = isTrusted || certificateNames.length === 0 ? {} : { certificateNames };
-    return { ...shown, ...claimed, ...this.#podOf(claimed, host) };
+    const there = this.#podOf(claimed, host);
+    return { ...shown, ...(this.#isRunner(there) ? withoutJob(claimed) : claimed), ...there };
+  }
+
+  #isRunner({ namespace, pod }: Claim = {}): boolean {
+    return namespace !== undefined && pod !== undefined && this.#pods?.hasRunner(namespace, pod) === true;
   }
 
   /** Where the address says it, a claim of another pod does not count. */

@@ -15,6 +15,14 @@ export const CLAIM_KEYS = ["repository", "workflow", "runId", "job", "namespace"
 
 export type ClaimKey = (typeof CLAIM_KEYS)[number];
 
+/** The keys that say which job it is. */
+const JOB_KEYS: ReadonlySet<ClaimKey> = new Set(["repository", "workflow", "runId", "job"]);
+
+/** A claim without what it says of a job. */
+export function withoutJob(claim: Claim): Claim {
+  return makeClaim((key) => (JOB_KEYS.has(key) ? undefined : claim[key]));
+}
+
 /** Longest claim that is read; a whole one with all keys at their longest is shorter. */
 const MAX_CLAIM_CHARACTERS = 8_192;
 

@@ -22,15 +22,18 @@ const MAX_ADDRESSES = 8;
  * counts.
  */
 export function readPod(pod: ApiObject, labels: readonly string[]): PodFacts | undefined {
-  const { name, namespace, labels: given = {} } = pod.metadata;
+  const { name, namespace } = pod.metadata;
+  const given = recordOf(pod.metadata.labels);
   const status = recordOf(pod.status);
   const isOver = status.phase === "Succeeded" || status.phase === "Failed";
   if (namespace === undefined || isOver || recordOf(pod.spec).hostNetwork === true) return undefined;
   const listed = Array.isArray(status.podIPs) ? status.podIPs.map((entry) => recordOf(entry).ip) : [];
   const addresses = new Set([status.podIP, ...listed].filter((ip) => typeof ip === "string" && ip !== ""));
   if (addresses.size === 0) return undefined;
-  const label = labels.find((key) => typeof given[key] === "string" && given[key] !== "");
-  const known = { namespace, pod: name, workload: label === undefined ? undefined : given[label] };
+  const workload = labels.map((key) => given[key]).find((text) => typeof text === "string" && text !== "") as
+    | string
+    | undefined;
+  const known = { namespace, pod: name, workload };
   return {
     claim: makeClaim((key) => known[key as keyof typeof known]),
     addresses: ([...addresses] as string[]).slice(0, MAX_ADDRESSES).map((ip) => printable(ip, 64)),

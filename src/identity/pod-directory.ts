@@ -1,6 +1,7 @@
 import type { Logger } from "../base/log.ts";
 import type { ApiServer } from "../kubernetes/api-request.ts";
 import { ResourceWatch } from "../kubernetes/resource-watch.ts";
+import type { WatchState } from "../kubernetes/watch-state.ts";
 import type { PodDirectory } from "./callers.ts";
 import type { Claim } from "./claim.ts";
 import { type PodFacts, readPod, readRunner } from "./cluster-facts.ts";
@@ -18,7 +19,7 @@ export interface ClusterPodsOptions {
 
 /** Pods of some namespaces by address and by name, followed live, with the jobs that run in them. */
 export class ClusterPods implements PodDirectory {
-  readonly #watches: { stop(): void }[];
+  readonly #watches: { readonly state: WatchState; stop(): void }[];
   readonly #pods = new Map<string, ReadonlyMap<string, PodFacts>>();
   readonly #runners = new Map<string, ReadonlyMap<string, Claim>>();
   /** Made of all pods when one is asked for after a change. */
@@ -49,6 +50,11 @@ export class ClusterPods implements PodDirectory {
     });
   }
 
+  /** Something has been neither listed yet nor refused: nobody may be taken for unknown. */
+  get isSyncing(): boolean {
+    return this.#watches.some(({ state }) => state.t === "syncing");
+  }
+
   at(address: string): Claim | undefined {
     this.#byAddress ??= this.#index();
     const pod = this.#byAddress.get(plainAddress(address));
@@ -58,6 +64,10 @@ export class ClusterPods implements PodDirectory {
   named(namespace: string, pod: string): Claim | undefined {
     const known = this.#pods.get(namespace)?.get(`${namespace}/${pod}`);
     return known && this.#withJob(known.claim);
+  }
+
+  hasRunner(namespace: string, pod: string): boolean {
+    return this.#runners.get(namespace)?.has(`${namespace}/${pod}`) === true;
   }
 
   stop(): void {

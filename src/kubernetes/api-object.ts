@@ -12,11 +12,11 @@ export interface ApiObject extends Readonly<Record<string, unknown>> {
   };
 }
 
-/** An object as JSON gave it, or undefined where it has no name. */
+/** An object as JSON gave it, or undefined where its name or its namespace is none. */
 export function readApiObject(value: unknown): ApiObject | undefined {
   if (typeof value !== "object" || value === null) return undefined;
-  const { metadata } = value as { metadata?: { name?: unknown } };
-  return typeof metadata?.name === "string" ? (value as ApiObject) : undefined;
+  const { name, namespace = "" } = (value as { metadata?: { name?: unknown; namespace?: unknown } }).metadata ?? {};
+  return typeof name === "string" && typeof namespace === "string" ? (value as ApiObject) : undefined;
 }
 
 /** `namespace/name`, or the name alone: no two objects of a type share it at one time. */

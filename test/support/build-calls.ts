@@ -16,6 +16,7 @@ export interface SolveFields {
   readonly buildSession?: string;
   readonly isInternal?: boolean;
   readonly attrs?: Readonly<Record<string, string>>;
+  readonly entitlements?: readonly string[];
   /** A definition of this many octets, which comes before the rest as in real Solves. */
   readonly definition?: Buffer;
 }
@@ -26,6 +27,7 @@ export function solveMessage({
   buildSession = "",
   isInternal = false,
   attrs = {},
+  entitlements = [],
   definition,
 }: SolveFields): Buffer {
   const entries = Object.entries(attrs).map(([key, text]) => bytesField(7, entry(key, text)));
@@ -35,6 +37,7 @@ export function solveMessage({
       ...(definition ? [bytesField(2, bytesField(1, definition))] : []),
       bytesField(5, Buffer.from(buildSession)),
       ...entries,
+      ...entitlements.map((name) => bytesField(9, Buffer.from(name))),
       ...(isInternal ? [Buffer.of((11 << 3) | 0, 1)] : []),
     ]),
   );

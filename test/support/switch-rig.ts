@@ -30,6 +30,8 @@ export interface RigOptions {
   readonly admin?: string;
   /** Further flags of `serve`. */
   readonly argv?: readonly string[];
+  /** The text of a configuration file. */
+  readonly file?: string;
   /** Settings by their variable's name without its prefix: `LIMITS_STREAMS`. */
   readonly settings?: Readonly<Record<string, string>>;
   /** Replaces the placement; what it would have been is given to it. */
@@ -61,6 +63,7 @@ export class SwitchRig {
       replicas: count = 1,
       admin = "off",
       argv = [],
+      file,
       settings = {},
       wrapPlacer = (usual) => usual,
       parts,
@@ -69,7 +72,8 @@ export class SwitchRig {
     onTestFinished(() => {
       for (const replica of replicas) replica.stop();
     });
-    const config = loadRigConfig(replicas, [`--admin=${admin}`, ...argv], settings);
+    const flags = [`--admin=${admin}`, ...(file === undefined ? [] : ["--config=rig.yaml"]), ...argv];
+    const config = loadRigConfig(replicas, flags, settings, file);
     const clock = new FakeClock();
     let fleet: Fleet | undefined;
     const gateway = await startGateway(config, silentLog(), {
@@ -141,6 +145,7 @@ function loadRigConfig(
   replicas: readonly ScriptedReplica[],
   argv: readonly string[],
   settings: Readonly<Record<string, string>>,
+  file: string | undefined,
 ) {
   const env: Record<string, string> = {
     BUILDKIT_GATEWAY_LIMITS_REPLICA_HEADER_LIST_BYTES: `${SWITCH_MARK_BYTES}B`,
@@ -156,7 +161,8 @@ function loadRigConfig(
     ],
     env,
     readFile: () => {
-      throw new Error("a rig reads no file");
+      if (file === undefined) throw new Error("this rig reads no file");
+      return Buffer.from(file);
     },
   });
   if (loaded.t === "invalid") throw new Error(JSON.stringify(loaded.problems));

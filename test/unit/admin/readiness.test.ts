@@ -34,3 +34,10 @@ test.each([
 test("draining is not ready, whatever has room", () => {
   expect(readinessOf(true, [FREE])).toEqual({ t: "not_ready", reason: "draining" });
 });
+
+test("a gateway that does not know yet who builds is not ready, whatever has room", () => {
+  expect(readinessOf(false, [FREE], true)).toEqual({
+    t: "not_ready",
+    reason: "the pods that build have not been listed yet (identity.pods)",
+  });
+});

@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
@@ -98,4 +98,26 @@ test("and of a service's methods that are not alike by their paths", async () =>
   const { allowed, refused } = JSON.parse(out);
   expect(allowed).toEqual(expect.arrayContaining(["/grpc.health.v1.Health/Check", "/grpc.health.v1.Health/List"]));
   expect(refused).toEqual(["/grpc.health.v1.Health/Watch"]);
+});
+
+test.each([
+  [["--namespace=arc-runners"], "others"],
+  [["--namespace=arc-runners", "--workflow=acme/app/.github/workflows/ci.yml@refs/heads/main"], "runners"],
+  [["--namespace=arc-runners", "--workflow=acme/app/.github/workflows/ci.yml@refs/pull/7/merge"], "pull-requests"],
+  [["--certificate=cn:operator-1"], "operators"],
+])("the documented policy gives %j the rule %s", async (flags, rule) => {
+  const document = readFileSync("docs/policy.md", "utf8");
+  const config = configFile(/```yaml\n(.*?)```/s.exec(document)![1]!);
+  const { status, out } = await runProgram(["policy", "check", "--config", config, "--json", ...flags]);
+  expect(status).toBe(0);
+  expect(JSON.parse(out).rule).toBe(rule);
+});
+
+test("each method of a service counts: one that is refused by its path is shown", async () => {
+  const path = "/moby.buildkit.v1.frontend.LLBBridge/ReadFileContainer";
+  const config = configFile(`replicas: [tcp://a:1]\npolicy: { all: { refuse: [${path}] } }\n`);
+  const { out } = await runProgram(["policy", "check", "--config", config, "--json"]);
+  const { allowed, refused } = JSON.parse(out);
+  expect(refused).toEqual([path]);
+  expect(allowed).not.toContain("LLBBridge");
 });

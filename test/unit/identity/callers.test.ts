@@ -9,6 +9,7 @@ const RUNNER = { namespace: "arc", pod: "runner-1", repository: "github.com/acme
 const PODS: PodDirectory = {
   at: (address) => (address === "10.0.0.7" ? RUNNER : undefined),
   named: (namespace, pod) => (namespace === "arc" && pod === "runner-9" ? { ...RUNNER, pod } : undefined),
+  hasRunner: () => false,
 };
 
 function client(certificateNames: readonly string[] = [], host = "10.0.0.1") {
@@ -44,6 +45,16 @@ describe("who is building", () => {
     const callers = new Callers({ trust: ["cn:sidecar-*"], pods: PODS });
     const claim = `${CLAIM}&namespace=arc&pod=runner-9`;
     expect(callers.identify(client(SIDECAR, "10.0.0.7"), claim)).toEqual({ ...RUNNER, runId: "42" });
+  });
+
+  test("no job that is claimed, where the cluster has not said yet which one runs in the pod", () => {
+    const runner = { namespace: "arc", pod: "runner-1" };
+    const pods: PodDirectory = { at: () => runner, named: () => runner, hasRunner: () => true };
+    const callers = new Callers({ trust: ["cn:sidecar-*"], pods });
+    expect(callers.identify(client(SIDECAR), `${CLAIM}&workload=w&workflow=forged&job=forged`)).toEqual({
+      ...runner,
+      workload: "w",
+    });
   });
 
   test("the pod that is claimed, where the address tells of none", () => {

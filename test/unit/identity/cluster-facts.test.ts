@@ -32,6 +32,14 @@ describe("a pod", () => {
   });
 });
 
+test.each([
+  ["labels that are null", { name: "runner-1", namespace: "arc", labels: null }],
+  ["a label that is a number", { name: "runner-1", namespace: "arc", labels: { "app.kubernetes.io/name": 7 } }],
+])("a pod with %s is one of nothing", (_case, metadata) => {
+  const object = { metadata, status: { phase: "Running", podIP: "10.0.0.7" } } as unknown as ApiObject;
+  expect(readPod(object, LABELS)?.claim).toEqual({ namespace: "arc", pod: "runner-1" });
+});
+
 describe("an EphemeralRunner", () => {
   function runner(status: unknown, githubConfigUrl: unknown = "https://github.com/acme"): ApiObject {
     return { metadata: { name: "runner-1", namespace: "arc" }, spec: { githubConfigUrl }, status };

@@ -68,6 +68,11 @@ test("a pod is found by its address in any spelling and by its name, with the jo
   });
   expect(pods.at("[::ffff:10.0.0.7]")).toEqual(known);
   expect(pods.named("arc", "runner-1")).toEqual(known);
+  expect([
+    pods.hasRunner("arc", "runner-1"),
+    pods.hasRunner("arc", "idle"),
+    pods.hasRunner("other", "runner-1"),
+  ]).toEqual([true, false, false]);
   expect(pods.at("[fd00::8]")).toEqual({ namespace: "arc", pod: "idle", workload: "linux" });
   expect([pods.at("10.0.0.9"), pods.named("arc", "nobody"), pods.named("other", "runner-1")]).toEqual([
     undefined,
@@ -94,4 +99,19 @@ test("without actions-runner-controller pods are known all the same", async () =
     standIn.put("pods", pod("runner-1", "10.0.0.7"));
   });
   expect(await until(() => pods.at("10.0.0.7"))).toEqual({ namespace: "arc", pod: "runner-1", workload: "linux" });
+});
+
+test("who builds is not known until pods and runners have been listed, or could not be", async () => {
+  const { rig, pods, until } = await follow(({ standIn }) => {
+    standIn.put("pods", pod("runner-1", "10.0.0.7"));
+    standIn.forbidden.add("list ephemeralrunners");
+    standIn.failNext("list", "hang");
+    standIn.failNext("list", "hang");
+  });
+  await until(() => (rig.standIn.requests.length >= 2 ? true : undefined));
+  expect(pods.isSyncing).toBe(true);
+  // Two requests without an answer: a server that says nothing holds nobody up for long.
+  await until(() => (pods.isSyncing ? undefined : true));
+  expect((await until(() => pods.at("10.0.0.7"))).pod).toBe("runner-1");
+  expect(pods.isSyncing).toBe(false);
 });
