@@ -42,6 +42,7 @@ export interface SwitchPool {
   readonly cachedPong: () => Buffer | undefined;
   readonly onReplicaGoingAway: (replicaId: string, reason: string) => void;
   readonly onReplicaLost: (replicaId: string, reason: string) => void;
+  readonly onReplicaReached?: (replicaId: string) => void;
 }
 
 /**
