@@ -113,9 +113,11 @@ export class Switch {
   }
 
   #mayAccept(): boolean {
-    const isFull = this.#connections.size >= this.#options.maxConnections;
+    let open = 0;
+    for (const { openSockets } of this.#listeners) open += openSockets;
+    const isFull = open >= this.#options.maxConnections;
     if (isFull && !this.#isFullReported) {
-      this.#options.log.warn({ connections: this.#connections.size }, "connections refused (limits.connections)");
+      this.#options.log.warn({ connections: open }, "connections refused (limits.connections)");
     }
     this.#isFullReported = isFull;
     return !isFull;
