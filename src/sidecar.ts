@@ -47,6 +47,8 @@ export async function startSidecar(config: SidecarConfig, log: Logger, clock: Cl
   const { enabled, servername, ...files } = upstreamTls;
   const tls = enabled ? new FollowedTls({ section: "upstreamTls", files, servername, clock, log }) : undefined;
   const name = formatAddress(upstream);
+  /** Each call that waits for it finds it out again, several times a second. */
+  let isAway = false;
   const side = {
     router: new StraightRouter(name),
     log,
@@ -55,7 +57,14 @@ export async function startSidecar(config: SidecarConfig, log: Logger, clock: Cl
     replicaAddress: () => upstream,
     cachedPong: () => undefined,
     onReplicaGoingAway: (gateway: string, reason: string) => log.info({ gateway, reason }, "gateway is going away"),
-    onReplicaLost: (gateway: string, reason: string) => log.warn({ gateway, reason }, "gateway cannot be reached"),
+    onReplicaLost: (gateway: string, reason: string) => {
+      log[isAway ? "debug" : "warn"]({ gateway, reason }, "gateway cannot be reached");
+      isAway = true;
+    },
+    onReplicaReached: (gateway: string) => {
+      if (isAway) log.info({ gateway }, "gateway is reached again");
+      isAway = false;
+    },
   };
   let isDraining = false;
   const routes = probeRoutes(() =>

@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
-import type { AddressInfo, ListenOptions } from "node:net";
+import type { AddressInfo, ListenOptions, Socket } from "node:net";
 import type { Address } from "../base/address.ts";
 import type { Logger } from "../base/log.ts";
 import { removeStaleSocket } from "../base/stale-socket.ts";
@@ -28,7 +28,10 @@ const LIMITS = {
   keepAliveInitialDelay: 30_000,
 } as const;
 
-const MAX_CONNECTIONS = 256;
+const MAX_CONNECTIONS = 1_024;
+
+/** Of one address, so that it keeps no probe and no preStop hook out: a build's steps may reach this port. */
+const MAX_HOST_CONNECTIONS = 128;
 
 /** Nobody but the owner may read or write. */
 const OWNER_ONLY_UMASK = 0o177;
@@ -44,6 +47,7 @@ export class AdminServer {
   readonly #server: Server;
   readonly #routes: RouteTable;
   readonly #log: Logger;
+  readonly #connections = new Map<string, number>();
   #isUnixSocket = false;
 
   constructor({ routes, log }: AdminServerOptions) {
@@ -51,6 +55,7 @@ export class AdminServer {
     this.#log = log;
     this.#server = createServer(LIMITS, (request, response) => void this.#answer(request, response));
     this.#server.maxConnections = MAX_CONNECTIONS;
+    this.#server.on("connection", (socket) => this.#count(socket));
   }
 
   /**
@@ -80,6 +85,19 @@ export class AdminServer {
       this.#server.close(() => resolve());
       this.#server.closeAllConnections();
     });
+  }
+
+  #count(socket: Socket): void {
+    const host = socket.remoteAddress;
+    if (host === undefined) return;
+    const others = this.#connections.get(host) ?? 0;
+    this.#connections.set(host, others + 1);
+    socket.once("close", () => {
+      const left = this.#connections.get(host)! - 1;
+      if (left > 0) this.#connections.set(host, left);
+      else this.#connections.delete(host);
+    });
+    if (others >= MAX_HOST_CONNECTIONS) socket.destroy();
   }
 
   async #answer(message: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -77,10 +77,15 @@ export function drainRoutes(pools: readonly DrainPool[], { clock, token }: Drain
   };
 
   const wait = async (pool: DrainPool, id: string, waitMs: number, signal: AbortSignal): Promise<boolean> => {
-    if (waitMs > 0 && waiting >= MAX_WAITING) throw new RequestFault(503, `${MAX_WAITING} requests wait already`);
+    const idle = (ms: number) => whenIdle(pool.fleet, id, ms, { clock, signal, isSettled: () => pool.isSettled(id) });
+    if (waitMs > 0 && waiting >= MAX_WAITING) {
+      // Who need not wait is told so whoever else does: the preStop hook of an idle replica.
+      if (await idle(0)) return true;
+      throw new RequestFault(503, `${MAX_WAITING} requests wait already`);
+    }
     waiting++;
     try {
-      return await whenIdle(pool.fleet, id, waitMs, { clock, signal, isSettled: () => pool.isSettled(id) });
+      return await idle(waitMs);
     } finally {
       waiting--;
     }

@@ -32,6 +32,8 @@ export interface ClientUpstreamsOptions {
   readonly dialFacade: () => Dialed;
   readonly onReplicaGoingAway: (replicaId: string, reason: string) => void;
   readonly onReplicaLost: (replicaId: string, reason: string) => void;
+  /** A new connection to it takes calls. */
+  readonly onReplicaReached?: (replicaId: string) => void;
   /** The call cannot be sent to its replica. */
   readonly onUnreachable: (call: Call, error: GatewayError) => void;
 }
@@ -104,7 +106,7 @@ export class ClientUpstreams {
   #upstream(replicaId: string): UpstreamConnection | undefined {
     const current = this.#current.get(replicaId);
     if (current) return current;
-    const { dialReplica, dialFacade, onReplicaGoingAway, onReplicaLost, ...options } = this.#options;
+    const { dialReplica, dialFacade, onReplicaGoingAway, onReplicaLost, onReplicaReached, ...options } = this.#options;
     const dialed = this.#isClosed ? undefined : replicaId === FACADE_ID ? dialFacade() : dialReplica(replicaId);
     if (!dialed) return undefined;
     const upstream: UpstreamConnection = new UpstreamConnection({
@@ -121,6 +123,9 @@ export class ClientUpstreams {
         if (!isExpected && replicaId !== FACADE_ID) onReplicaLost(replicaId, cause.message);
       },
     });
+    if (onReplicaReached) {
+      void upstream.connected.then(({ t }) => t === "connected" && onReplicaReached(replicaId));
+    }
     this.#current.set(replicaId, upstream);
     this.#open.add(upstream);
     return upstream;

@@ -89,6 +89,7 @@ export class Listener {
   readonly #refusals: RefusalLog;
   /** Sockets that have not said what they speak. */
   readonly #undecided = new Map<Socket, Cancel>();
+  #openSockets = 0;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
@@ -97,6 +98,11 @@ export class Listener {
       this.#accept(socket),
     );
     this.#tlsServer = options.tlsMode === "off" || !options.tls ? undefined : this.#createTlsServer(options.tls);
+  }
+
+  /** Sockets that have been accepted and are open: those handed over, in a handshake, silent, or being refused. */
+  get openSockets(): number {
+    return this.#openSockets;
   }
 
   /** Begin to listen; the answer has the real port. Rejects with Node's own error. */
@@ -140,6 +146,8 @@ export class Listener {
       this.#undecided.delete(socket);
     };
     this.#undecided.set(socket, settle);
+    this.#openSockets++;
+    socket.once("close", () => this.#openSockets--);
     socket.on("error", (err) => this.#options.log.debug({ err, client: peerName(socket) }, "client socket failed"));
     socket.once("close", settle);
     if (adopted) {

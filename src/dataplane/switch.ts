@@ -44,6 +44,7 @@ export interface SwitchPool {
   readonly cachedPong: () => Buffer | undefined;
   readonly onReplicaGoingAway: (replicaId: string, reason: string) => void;
   readonly onReplicaLost: (replicaId: string, reason: string) => void;
+  readonly onReplicaReached?: (replicaId: string) => void;
 }
 
 /**
@@ -135,9 +136,11 @@ export class Switch {
   }
 
   #mayAccept(): boolean {
-    const isFull = this.#connections.size >= this.#options.maxConnections;
+    let open = 0;
+    for (const { openSockets } of this.#listeners) open += openSockets;
+    const isFull = open >= this.#options.maxConnections;
     if (isFull && !this.#isFullReported) {
-      this.#options.log.warn({ connections: this.#connections.size }, "connections refused (limits.connections)");
+      this.#options.log.warn({ connections: open }, "connections refused (limits.connections)");
     }
     this.#isFullReported = isFull;
     if (isFull) this.#refused++;

@@ -9,7 +9,7 @@ const MAX_NAMES = 32;
 const KINDS: Readonly<Record<string, string>> = { URI: "uri", DNS: "dns", email: "email", "IP Address": "ip" };
 
 /** One alternative name: Node quotes, as JSON, a value that could be taken for several. */
-const ALTERNATIVE_NAME = /(?:^|, )([A-Za-z ]+):("(?:[^"\\]|\\.)*"|[^,]*)/gy;
+const ALTERNATIVE_NAME = /(?:^|, )([A-Za-z0-9 ]+):("(?:[^"\\]|\\.)*"|[^,]*)/gy;
 
 /**
  * The names that a certificate carries, each with its kind: URIs first, then

@@ -5,6 +5,7 @@ import { describe, expect, onTestFinished, test } from "vitest";
 import { CLAIM_HEADER } from "../../src/identity/claim.ts";
 import { SOLVE, STATUS, sessionBlock, solveMessage } from "../support/build-calls.ts";
 import { BRIDGE_ID, messageOf, SESSION_ID, SOLVE_ID, STATUS_ID, sendBuild, statusOf } from "../support/raw-build.ts";
+import { settled } from "../support/raw-http2/barrier.ts";
 import { dataFrame, headersFrame } from "../support/raw-http2/frames.ts";
 import { OK_FIELDS, RESPONSE_FIELDS, requestBlock, requestFields } from "../support/raw-http2/grpc-fields.ts";
 import { encodeFields } from "../support/raw-http2/hpack-encoder.ts";
@@ -101,6 +102,48 @@ describe("where its gateway", () => {
     expect(statusOf(await readMessage(client, STATUS_ID))).toBe("0");
     expect(statusOf(await readMessage(client, SESSION_ID))).toBe("0");
     expect(statusOf(await readMessage(client, BRIDGE_ID))).toBe("14");
+  });
+
+  test("is away, that is logged once, and again when it has been there, however many calls wait", async () => {
+    const rig = await SidecarRig.start();
+    const lost = () => rig.messages.filter((message) => message === "gateway cannot be reached");
+    rig.upstream.kill();
+    const client = await rig.client();
+    const ids = Array.from({ length: 20 }, (_, index) => 2 * index + 1);
+    for (const id of ids) client.send(headersFrame(id, requestBlock(SOLVE), true));
+    const moving = setInterval(() => rig.clock.advance(500), 2);
+    onTestFinished(() => clearInterval(moving));
+    for (const id of ids) await readMessage(client, id);
+    expect(lost()).toHaveLength(1);
+    await rig.upstream.listen();
+    client.send(headersFrame(101, requestBlock(SOLVE), true));
+    const gateway = await rig.upstream.serve();
+    await readHeaders(gateway, 1);
+    expect(rig.messages).toContain("gateway is reached again");
+    await gateway.destroy();
+    await readMessage(client, 101);
+    expect(lost()).toHaveLength(2);
+  });
+
+  test("is away, clients that go meanwhile leave no timer and no connection behind", async () => {
+    const rig = await SidecarRig.start();
+    rig.upstream.kill();
+    const before = rig.clock.delaysMs.length;
+    const clients = await Promise.all(Array.from({ length: 10 }, () => rig.client()));
+    for (const client of clients) {
+      sendBuild(client);
+      await settled(client);
+    }
+    await Promise.all(clients.map((client) => client.destroy()));
+    const moving = setInterval(() => rig.clock.advance(250), 2);
+    onTestFinished(() => clearInterval(moving));
+    await expect.poll(() => rig.clock.delaysMs.length).toBe(before);
+    await rig.upstream.listen();
+    rig.clock.advance(10_000);
+    const next = await rig.client();
+    next.send(headersFrame(1, requestBlock(SOLVE), true));
+    await readHeaders(await rig.upstream.serve(), 1);
+    expect(rig.upstream.waiting).toBe(0);
   });
 
   test("is lost in a build, the build ends, and the next one finds it again", async () => {

@@ -35,7 +35,7 @@ async function startWithTls(options: RigOptions & { readonly mode?: string } = {
   const rig = await SwitchRig.start({
     ...options,
     argv: [`--tls-cert=${files.cert}`, `--tls-key=${files.key}`],
-    settings: { TLS_MODE: options.mode ?? "optional" },
+    settings: { TLS_MODE: options.mode ?? "optional", ...options.settings },
   });
   const connect = async (alpn?: string[]): Promise<TLSSocket> => {
     const socket = connectTls({
@@ -180,6 +180,48 @@ test("more clients than limits.connections are turned away, and one that leaves 
   const freed = await rig.silentClient();
   freed.send(CLIENT_PREFACE, settingsFrame());
   await freed.nextOf("SETTINGS");
+});
+
+describe.each(READING_WAYS)("read $way, clients that have not said a word", ({ parts }) => {
+  test("count for limits.connections, too", async () => {
+    const rig = await SwitchRig.start({ parts, settings: { LIMITS_CONNECTIONS: "2" } });
+    const silent = [await rig.socket(), await rig.socket()];
+    const third = await rig.silentClient();
+    await third.ended();
+    silent[0]!.destroy();
+    await expect.poll(() => rig.client()).toBeInstanceOf(RawPeer);
+  });
+
+  test("count while they make a TLS handshake, until they have gone", async () => {
+    const { rig, connect } = await startWithTls({ parts, settings: { LIMITS_CONNECTIONS: "2" } });
+    const handshaking = await rig.socket();
+    // The beginning of a ClientHello.
+    handshaking.write(Buffer.of(0x16, 3, 1, 0, 200, 1));
+    const served = await connect(["h2"]);
+    const third = await rig.silentClient();
+    await third.ended();
+    served.destroy();
+    await expect.poll(() => rig.client()).toBeInstanceOf(RawPeer);
+  });
+});
+
+test("clients that the gateway closes leave room, over TLS as in the clear", async () => {
+  const { rig, connect } = await startWithTls({ settings: { LIMITS_CONNECTIONS: "1" } });
+  const closed = async (open: () => Promise<Socket>, bytes: Buffer) => {
+    await expect
+      .poll(async () => {
+        const socket = await open();
+        socket.write(bytes);
+        return (await allOf(socket)).length;
+      })
+      .toBeGreaterThan(0);
+  };
+  for (let round = 0; round < 3; round++) {
+    // A handshake that fails, and clients whose first frame is none that may come first.
+    await closed(() => rig.socket(), Buffer.concat([Buffer.of(0x16, 3, 1, 0, 4), Buffer.from("junk")]));
+    await closed(() => connect(["h2"]), Buffer.concat([CLIENT_PREFACE, headersFrame(1, requestBlock())]));
+    await closed(() => rig.socket(), Buffer.concat([CLIENT_PREFACE, headersFrame(1, requestBlock())]));
+  }
 });
 
 test("node:http2's own client and server find nothing to complain about", async () => {

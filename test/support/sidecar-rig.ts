@@ -1,8 +1,8 @@
 import { once } from "node:events";
 import { connect } from "node:net";
+import { pino } from "pino";
 import { onTestFinished } from "vitest";
 import type { Address } from "../../src/base/address.ts";
-import { silentLog } from "../../src/base/log.ts";
 import { loadSidecarConfig } from "../../src/config/load.ts";
 import { startSidecar } from "../../src/sidecar.ts";
 import { FakeClock } from "./fake-clock.ts";
@@ -14,11 +14,19 @@ export class SidecarRig {
   readonly clock: FakeClock;
   /** What it passes calls on to. */
   readonly upstream: ScriptedReplica;
+  /** Messages of its log, from `info` on. */
+  readonly messages: readonly string[];
   readonly #address: Address & { t: "tcp" };
 
-  private constructor(clock: FakeClock, upstream: ScriptedReplica, address: Address & { t: "tcp" }) {
+  private constructor(
+    clock: FakeClock,
+    upstream: ScriptedReplica,
+    messages: readonly string[],
+    address: Address & { t: "tcp" },
+  ) {
     this.clock = clock;
     this.upstream = upstream;
+    this.messages = messages;
     this.#address = address;
   }
 
@@ -35,9 +43,11 @@ export class SidecarRig {
     });
     if (loaded.t === "invalid") throw new Error(JSON.stringify(loaded.problems));
     const clock = new FakeClock();
-    const sidecar = await startSidecar(loaded.config, silentLog(), clock);
+    const messages: string[] = [];
+    const log = pino({ base: null }, { write: (line: string) => void messages.push(JSON.parse(line).msg) });
+    const sidecar = await startSidecar(loaded.config, log, clock);
     onTestFinished(() => sidecar.stop());
-    return new SidecarRig(clock, upstream, sidecar.listening[0] as Address & { t: "tcp" });
+    return new SidecarRig(clock, upstream, messages, sidecar.listening[0] as Address & { t: "tcp" });
   }
 
   /** A client that has exchanged SETTINGS. */

@@ -120,6 +120,30 @@ describe("a route that fails", () => {
   });
 });
 
+test("one address has 128 connections at most, which keeps no other from being answered", async () => {
+  const { port } = await serveProbes();
+  const open = (localAddress: string): Socket => {
+    const socket = connect({ port, host: "127.0.0.1", localAddress });
+    onTestFinished(() => void socket.destroy());
+    return socket;
+  };
+  const held = Array.from({ length: 128 }, () => open("127.0.0.2"));
+  await Promise.all(held.map((socket) => once(socket, "connect")));
+  const surplus = open("127.0.0.2");
+  surplus.resume();
+  await once(surplus, "close");
+  const probe = open("127.0.0.1");
+  probe.write("GET /healthz HTTP/1.0\r\n\r\n");
+  expect(await text(probe)).toContain("200 OK");
+  held[0]!.destroy();
+  const answered = async () => {
+    const next = open("127.0.0.2");
+    next.write("GET /healthz HTTP/1.0\r\n\r\n");
+    return await text(next);
+  };
+  await expect.poll(answered).toContain("200 OK");
+});
+
 test("headers beyond 16 KiB are refused", async () => {
   const { ask } = await serveProbes();
   expect((await ask("/healthz", "GET", { "x-large": "x".repeat(17_000) })).status).toBe(431);

@@ -202,6 +202,7 @@ describe("GET /drain/<replica>", () => {
     await fleet.listened(64);
     expect(await ask("/drain/a?wait=1h")).toEqual({ status: 503, body: { error: "64 requests wait already" } });
     expect((await ask("/drain/a")).status).toBe(408);
+    expect((await ask("/drain/b?wait=1h")).status).toBe(200);
     waiting[0]!.destroy();
     while (fleet.loadListeners > 63) await new Promise(setImmediate);
     const late = send("/drain/a?wait=1h");

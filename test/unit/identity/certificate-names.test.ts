@@ -35,6 +35,23 @@ test("what a terminal acts on is taken out, and what is too long is cut", () => 
   expect(uri).toHaveLength(256);
 });
 
+/** `CN=a`; its alternative names are an x400Address and `DNS:a.b.c`. Only its names are looked at. */
+const X400 = `-----BEGIN CERTIFICATE-----
+MIIBhDCCASmgAwIBAgIUcmiiUzfV0Y/dxpPOiQOzzJAM7fMwCgYIKoZIzj0EAwIw
+DDEKMAgGA1UEAwwBYTAeFw0yNjExMjYwMTEzNTdaFw0yNjExMjkwMTEzNTdaMAwx
+CjAIBgNVBAMMAWEwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAT1eeWA3Iw0QdU+
+uFlHmtz9BSsVf+brWaijqJXVsDmybrBdpLsjgtfIgz39tcqDQvV88gDyYPxdbJHH
+BecXEUUIo2kwZzAdBgNVHQ4EFgQUSmZeDZaGpfnA4/c7qgPHWVJYfC0wHwYDVR0j
+BBgwFoAUSmZeDZaGpfnA4/c7qgPHWVJYfC0wDwYDVR0TAQH/BAUwAwEB/zAUBgNV
+HREEDTALowIwAIIFYS5iLmMwCgYIKoZIzj0EAwIDSQAwRgIhALbw03Qa/BGz1df2
+HJh3yzhLCB+lnUH2LfizH0mApsRnAiEA5XJaBqo5GqRKrVFR1oCowioAnBEOGzDK
+GZ6U/daoyaU=
+-----END CERTIFICATE-----`;
+
+test("a kind of name that is not known hides none behind it", () => {
+  expect(certificateNames(new X509Certificate(X400))).toEqual(["dns:a.b.c", "cn:a"]);
+});
+
 test("no more than 32 names are kept", () => {
   const names = Array.from({ length: 50 }, (_, index) => `host-${index}.example`);
   expect(namesOf("c", names)).toHaveLength(32);
