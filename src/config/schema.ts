@@ -72,8 +72,9 @@ export const configSchema = section(
       listen: adminAddress()
         .default({ t: "tcp", host: "127.0.0.1", port: 6060 })
         .describe(
-          "Where `/healthz`, `/readyz`, `/metrics`, `/load`, `/drain`, `/explain` and `/debug/health` are served. A kubelet's probes need " +
-            "`0.0.0.0:6060`. A unix socket is for its owner alone, who may also drain replicas.",
+          "Where the dashboard (`/`), `/status`, `/healthz`, `/readyz`, `/metrics`, `/load`, `/drain`, `/explain`, `/log`, " +
+            "`/replicas` and `/debug/health` are served. A kubelet's probes need `0.0.0.0:6060`. A unix socket is for its " +
+            "owner alone, who may also change things.",
         ),
       tokenFile: word("file")
         .optional()

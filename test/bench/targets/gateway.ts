@@ -29,7 +29,11 @@ export const gateway: Target = {
   },
 };
 
-async function startGateway(context: TargetContext, more: readonly string[]): Promise<Server & { port: number }> {
+/** One process of it, with more flags; resolves once it takes builds. */
+export async function startGateway(
+  context: TargetContext,
+  more: readonly string[],
+): Promise<Server & { port: number; adminPort: number }> {
   const [port, adminPort] = [await freePort(), await freePort()];
   const [command, ...args] = [
     ...context.commandPrefix,
@@ -48,7 +52,7 @@ async function startGateway(context: TargetContext, more: readonly string[]): Pr
     await server.stop();
     throw reason;
   }
-  return { ...server, port };
+  return { ...server, port, adminPort };
 }
 
 async function untilReady(adminPort: number): Promise<void> {
