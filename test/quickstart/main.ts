@@ -90,6 +90,7 @@ function sayHowToUse({ address, adminAddress }: GatewayProcess, buildx: Buildx):
   const settings = ["BUILDX_CONFIG", "DOCKER_CONFIG", "BUILDX_BUILDER"].map((name) => `${name}=${buildx.env[name]}`);
   say(`  ${settings.join(" ")} ${buildx.file} build .`);
   say("These replicas have no network: a RUN step needs --network=none.");
+  say(`What the fleet does: http://${adminAddress}/`);
   say("Where a build would go, and how much there is to do:");
   say(`  node dist/main.js explain --admin ${adminAddress} --repo https://github.com/acme/app.git`);
   say(`  curl http://${adminAddress}/load`);

@@ -18,6 +18,9 @@ export const FrameType = {
   CONTINUATION: 0x9,
 } as const;
 
+/** RFC 9113 §4.2. */
+const LARGEST_FRAME_BYTES = 16_384;
+
 /** Frame flags; what a bit means depends on the frame's type. */
 export const Flag = { ACK: 0x1, END_STREAM: 0x1, END_HEADERS: 0x4, PADDED: 0x8, PRIORITY: 0x20 } as const;
 
@@ -84,9 +87,17 @@ export function settingsAckFrame(): Buffer {
   return encodeFrame(FrameType.SETTINGS, Flag.ACK, 0);
 }
 
-/** HEADERS with END_HEADERS; `block` is an HPACK block. */
+/** HEADERS with a whole HPACK block, and CONTINUATION for what does not fit into the largest frame that every peer takes. */
 export function headersFrame(streamId: number, block: Uint8Array, isEndStream = false): Buffer {
-  return encodeFrame(FrameType.HEADERS, Flag.END_HEADERS | (isEndStream ? Flag.END_STREAM : 0), streamId, block);
+  const endStream = isEndStream ? Flag.END_STREAM : 0;
+  const pieces: Buffer[] = [];
+  for (let at = 0; at === 0 || at < block.length; at += LARGEST_FRAME_BYTES) {
+    const piece = block.subarray(at, at + LARGEST_FRAME_BYTES);
+    const endHeaders = at + LARGEST_FRAME_BYTES >= block.length ? Flag.END_HEADERS : 0;
+    const type = at === 0 ? FrameType.HEADERS : FrameType.CONTINUATION;
+    pieces.push(encodeFrame(type, endHeaders | (at === 0 ? endStream : 0), streamId, piece));
+  }
+  return Buffer.concat(pieces);
 }
 
 /** DATA; with `paddingBytes` given also the PADDED flag, even for 0. */
