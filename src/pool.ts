@@ -129,7 +129,7 @@ export class Pool {
       ...options.control,
       onPruned: (replicaId) => memory.forgetReplica(replicaId),
       acceptance: {
-        acceptsBuilds: () => !this.#isDraining && (this.hasRoom || !this.placer.isFull),
+        acceptsBuilds: () => !this.#isDraining && (this.hasRoom || (this.untold === undefined && !this.placer.isFull)),
         onChange: (listener) => this.#onAcceptance(listener),
       },
     });
@@ -213,6 +213,16 @@ export class Pool {
     return this.#ready.some(({ runningBuilds }) => maxBuilds === 0 || runningBuilds < maxBuilds);
   }
 
+  /**
+   * Why nothing is known of its replicas, in one line: no source has ever told of
+   * any, or that there is none. `undefined`: one has, or none needs to.
+   */
+  get untold(): string | undefined {
+    const sources = this.fleet.discovery();
+    const isTold = sources.length === 0 || sources.some(({ ageMs }) => ageMs !== undefined);
+    return isTold || this.fleet.replicas().length > 0 ? undefined : this.fleet.describe();
+  }
+
   /** Whether a replica's last build ended long enough ago that its client, of this gateway or another, asks no more. */
   isSettled(replicaId: string): boolean {
     return (this.fleet.idleMs(replicaId) ?? Number.POSITIVE_INFINITY) >= SETTLED_MS;
@@ -236,7 +246,13 @@ export class Pool {
 
   #onAcceptance(listener: () => void): Cancel {
     this.#acceptanceListeners.add(listener);
-    const cancels = [this.fleet.onChange(listener), this.fleet.onLoad(listener), this.placer.onFullness(listener)];
+    const { fleet, placer } = this;
+    const cancels = [
+      fleet.onChange(listener),
+      fleet.onLoad(listener),
+      fleet.onDiscovery(listener),
+      placer.onFullness(listener),
+    ];
     return () => {
       this.#acceptanceListeners.delete(listener);
       for (const cancel of cancels) cancel();
