@@ -45,6 +45,7 @@ export function adminRoutes({ admin, queue }: Config, subjects: AdminSubjects): 
       pools.map((pool) => ({
         name: pool.name,
         hasRoom: pool.hasRoom,
+        untold: pool.untold,
         queued: pool.placer.census().queued,
         queueBuilds: queue.builds,
       })),

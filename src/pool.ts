@@ -12,6 +12,7 @@ import type { Policy } from "./identity/policy.ts";
 import type { ApiServer } from "./kubernetes/api-request.ts";
 import { ContentOwners } from "./replicas/content-owners.ts";
 import { DeletionCostKeeper } from "./replicas/deletion-cost-keeper.ts";
+import { whyUntold } from "./replicas/describe-fleet.ts";
 import type { Discovery } from "./replicas/discovery/discovery.ts";
 import { Fleet } from "./replicas/fleet.ts";
 import type { MonitorOptions } from "./replicas/monitor-options.ts";
@@ -151,7 +152,7 @@ export class Pool {
         owners.forget(replicaId);
       },
       acceptance: {
-        acceptsBuilds: () => !this.#isDraining && (this.hasRoom || !this.placer.isFull),
+        acceptsBuilds: () => !this.#isDraining && (this.hasRoom || (this.untold === undefined && !this.placer.isFull)),
         onChange: (listener) => this.#onAcceptance(listener),
       },
     });
@@ -244,6 +245,11 @@ export class Pool {
     return this.#ready.some(({ runningBuilds }) => maxBuilds === 0 || runningBuilds < maxBuilds);
   }
 
+  /** Why nothing is known of its replicas, in one line. `undefined`: something is, if only that there is none. */
+  get untold(): string | undefined {
+    return whyUntold(this.fleet);
+  }
+
   /** Whether a replica's last build ended long enough ago that its client, of this gateway or another, asks no more. */
   isSettled(replicaId: string): boolean {
     return (this.fleet.idleMs(replicaId) ?? Number.POSITIVE_INFINITY) >= SETTLED_MS;
@@ -277,7 +283,13 @@ export class Pool {
 
   #onAcceptance(listener: () => void): Cancel {
     this.#acceptanceListeners.add(listener);
-    const cancels = [this.fleet.onChange(listener), this.fleet.onLoad(listener), this.placer.onFullness(listener)];
+    const { fleet, placer } = this;
+    const cancels = [
+      fleet.onChange(listener),
+      fleet.onLoad(listener),
+      fleet.onDiscovery(listener),
+      placer.onFullness(listener),
+    ];
     return () => {
       this.#acceptanceListeners.delete(listener);
       for (const cancel of cancels) cancel();

@@ -5,6 +5,8 @@ export interface PoolReadiness {
   readonly name: string;
   /** A replica would take a build now. */
   readonly hasRoom: boolean;
+  /** Why nothing is known of its replicas, not even that there are none. */
+  readonly untold?: string | undefined;
   readonly queued: number;
   /** Builds that may wait. */
   readonly queueBuilds: number;
@@ -35,13 +37,15 @@ export function readinessOf(
   return notes.length === 0 ? { t: "ready" } : { t: "ready", note };
 }
 
-function takesBuilds({ hasRoom, queued, queueBuilds }: PoolReadiness): boolean {
-  return hasRoom || queued < queueBuilds;
+/** A queue is no good before a replica that has not been found: a gateway beside this one may know where they are. */
+function takesBuilds({ hasRoom, untold, queued, queueBuilds }: PoolReadiness): boolean {
+  return hasRoom || (untold === undefined && queued < queueBuilds);
 }
 
 function describeUnusual(pool: PoolReadiness): string | undefined {
-  const { hasRoom, queued, queueBuilds } = pool;
+  const { hasRoom, untold, queued, queueBuilds } = pool;
   if (hasRoom) return undefined;
+  if (untold !== undefined) return untold;
   if (queueBuilds === 0) return "no replica takes a build now, and none may wait (queue.builds is 0)";
   return takesBuilds(pool)
     ? `no replica takes a build now, builds wait: ${queued} in the queue`

@@ -24,3 +24,17 @@ function describeStatus({ source, state, reason }: DiscoveryStatus): string {
   if (reason !== undefined) return `${source}: ${reason}`;
   return `${source} ${state === "live" ? "finds none" : "has no answer yet"}`;
 }
+
+/** The part of a fleet that says what is known of it. */
+export interface ToldFleet {
+  discovery(): readonly DiscoveryStatus[];
+  replicas(): readonly Replica[];
+  describe(): string;
+}
+
+/** Why nothing is known of a fleet: no source has ever told of any replica, or that there is none. `undefined`: one has, or none needs to. */
+export function whyUntold(fleet: ToldFleet): string | undefined {
+  const sources = fleet.discovery();
+  const isTold = sources.length === 0 || sources.some(({ ageMs }) => ageMs !== undefined);
+  return isTold || fleet.replicas().length > 0 ? undefined : fleet.describe();
+}

@@ -71,6 +71,8 @@ export class DnsDiscovery implements Discovery {
       this.#failure = hasFound ? undefined : failureReason(outcomes);
       if (this.#failure !== failedBefore) onStatus();
       if (this.#failure !== undefined) {
+        // Where none was found before, that there is no record says that there is no replica.
+        if (reported === "" && !outcomes.some(couldNotAsk)) this.#answeredMs = clock.nowMs();
         const fields = { name, reason: this.#failure };
         if (failedBefore === undefined) log.warn(fields, "replica look-up failed, keeping the last answer");
         return;
@@ -79,7 +81,7 @@ export class DnsDiscovery implements Discovery {
       if (failedBefore !== undefined) log.info({ name }, "replica look-up works again");
       outcomes.forEach((outcome, index) => {
         if (outcome.status === "fulfilled") answers[index] = outcome.value;
-        else if (NO_RECORD.has(outcome.reason?.code)) answers[index] = [];
+        else if (!couldNotAsk(outcome)) answers[index] = [];
       });
       const endpoints = toEndpoints(answers.flat());
       const ids = endpoints.map(({ id }) => id).join();
@@ -123,6 +125,10 @@ function toEndpoints(targets: readonly Target[]): Endpoint[] {
   const byId = new Map(targets.map((target) => [hostPort(target.host, target.port), target]));
   const sorted = [...byId].sort(([one], [other]) => (one < other ? -1 : 1));
   return sorted.map(([id, target]) => ({ id, address: { t: "tcp", ...target }, isTerminating: false }));
+}
+
+function couldNotAsk(outcome: PromiseSettledResult<unknown>): boolean {
+  return outcome.status === "rejected" && !NO_RECORD.has(outcome.reason?.code);
 }
 
 function failureReason(outcomes: readonly PromiseSettledResult<unknown>[]): string {

@@ -3,6 +3,7 @@ import { readinessOf } from "../../../src/admin/readiness.ts";
 
 const FREE = { name: "free", hasRoom: true, queued: 0, queueBuilds: 10 };
 const WAITING = { name: "waiting", hasRoom: false, queued: 3, queueBuilds: 10 };
+const UNTOLD = { ...WAITING, name: "untold", untold: "no replica is known: nobody has said" };
 const FULL = { name: "full", hasRoom: false, queued: 10, queueBuilds: 10 };
 
 test.each([
@@ -18,6 +19,8 @@ test.each([
     { t: "ready", note: "full: no replica takes a build now, and none may wait (queue.builds is 0)" },
   ],
   [[{ ...FULL, hasRoom: true }], { t: "ready" }],
+  [[UNTOLD], { t: "not_ready", reason: "no replica is known: nobody has said" }],
+  [[FREE, UNTOLD], { t: "ready", note: "untold: no replica is known: nobody has said" }],
   [[FREE, WAITING], { t: "ready", note: "waiting: no replica takes a build now, builds wait: 3 in the queue" }],
   [[FREE, FULL], { t: "ready", note: "full: queue full: 10 builds waiting (queue.builds)" }],
   [

@@ -115,7 +115,7 @@ describe("a name with a port", () => {
     const source = "DNS look-up of replicas";
     expect(name.discovery.status()).toEqual([{ source, state: "syncing" }]);
     await name.start();
-    expect(name.discovery.status()).toEqual([{ source, state: "stale", reason: "ENODATA" }]);
+    expect(name.discovery.status()).toEqual([{ source, state: "stale", ageMs: 0, reason: "ENODATA" }]);
     name.answers.a = ["10.0.0.1"];
     await name.refresh();
     expect(name.discovery.status()).toEqual([{ source, state: "live", ageMs: 0 }]);
@@ -123,6 +123,15 @@ describe("a name with a port", () => {
     await name.refresh();
     expect(name.discovery.status()).toEqual([{ source, state: "stale", ageMs: 5_000, reason: "ESERVFAIL" }]);
     expect(name.statuses).toEqual(["ENODATA", undefined, "ESERVFAIL"]);
+  });
+
+  test("knows nothing while nobody can be asked", async () => {
+    const name = follow(1234);
+    name.answers.a = { code: "ESERVFAIL" };
+    await name.start();
+    expect(name.discovery.status()).toEqual([
+      { source: "DNS look-up of replicas", state: "stale", reason: "ESERVFAIL" },
+    ]);
   });
 
   test("is not looked up any more after the end", async () => {
