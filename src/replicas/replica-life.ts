@@ -79,7 +79,8 @@ export class ReplicaLife {
     const from = this.#state.t;
     this.#state = state;
     const fields = { from, to: state.t, ...("reason" in state && { reason: state.reason }) };
-    if (state.t === "ejected") log.warn(fields, "replica state changed");
+    // What drains is about to end: nobody needs to look.
+    if (state.t === "ejected" && from !== "draining") log.warn(fields, "replica state changed");
     else log.info(fields, "replica state changed");
     onChange();
   }
