@@ -73,7 +73,7 @@ export function adminRoutes({ admin, queue }: Config, subjects: AdminSubjects): 
   return {
     ...probeRoutes(readiness),
     ...metricsRoutes({ registry, pools, replicaPort: admin.replicaDebugPort }),
-    ...healthRoute(pools, readiness),
+    ...healthRoute({ version: programVersion(), pools, readiness, expiries, now: () => clock.wallTime() }),
     ...loadRoute(pools),
     ...statusRoute(status),
     ...new StatusEvents(status, clock).routes(),

@@ -42,9 +42,8 @@ export function makePools(config: Config, surroundings: PoolSurroundings): Reach
   const { clock, log, replicaTls, policy, builds, checks, activity, cluster, wrapPlacer } = surroundings;
   const { health, affinity, placement, queue, control } = config;
   const configured = poolsOf(config);
-  return configured.map((pool) => ({
-    ...pool,
-    pool: new Pool({
+  return configured.map((pool) => {
+    const made: Pool = new Pool({
       name: pool.name,
       discovery: makeDiscovery(pool, clock, log, cluster),
       clock,
@@ -73,15 +72,20 @@ export function makePools(config: Config, surroundings: PoolSurroundings): Reach
       ...(policy && { policy }),
       ...(cluster && config.kubernetes.deletionCost && { deletionCostServer: cluster.server }),
       onChecked: (durationMs, isWell) => checks.checked(pool.name, durationMs, isWell),
-      onBuildMoved: (build) => activity.moved(pool.name, build),
+      onBuildMoved: (build) => {
+        const { buildRef, replicaId } = build;
+        const steps = () => (replicaId === undefined ? undefined : made.stepsOf(buildRef, replicaId));
+        activity.moved(pool.name, { ...build, steps });
+      },
       onBuildEnded: (build) => {
         const { caller, reason = "none" } = build;
         builds.ended({ ...build, pool: pool.name, reason, repository: caller.repository });
         activity.ended(pool.name, build);
       },
       ...(wrapPlacer && { wrapPlacer }),
-    }),
-  }));
+    });
+    return { ...pool, pool: made };
+  });
 }
 
 function makeDiscovery(

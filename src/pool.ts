@@ -3,11 +3,11 @@ import type { Cancel, Clock } from "./base/clock.ts";
 import { GatewayError } from "./base/errors.ts";
 import type { Logger } from "./base/log.ts";
 import type { TlsMaterial } from "./base/tls-material.ts";
-import type { BuildSteps } from "./buildkit/history-event.ts";
+import { BuildLog } from "./build-log.ts";
 import { Facade, type FacadeOptions } from "./control/facade.ts";
 import { incompleteness } from "./control/missing-policy.ts";
 import type { SwitchPool } from "./dataplane/switch.ts";
-import { describeCaller, UNKNOWN_CALLER } from "./identity/caller.ts";
+import { UNKNOWN_CALLER } from "./identity/caller.ts";
 import type { Policy } from "./identity/policy.ts";
 import type { ApiServer } from "./kubernetes/api-request.ts";
 import { ContentOwners } from "./replicas/content-owners.ts";
@@ -15,11 +15,11 @@ import { DeletionCostKeeper } from "./replicas/deletion-cost-keeper.ts";
 import { whyUntold } from "./replicas/describe-fleet.ts";
 import type { Discovery } from "./replicas/discovery/discovery.ts";
 import { Fleet } from "./replicas/fleet.ts";
+import { LiveSteps, type StepCount } from "./replicas/live-steps.ts";
 import type { MonitorOptions } from "./replicas/monitor-options.ts";
 import { acceptsBuilds, type Replica } from "./replicas/replica.ts";
 import type { HealthOptions } from "./replicas/replica-monitor.ts";
 import { ReplicaSearch } from "./replicas/replica-search.ts";
-import { ToldSteps } from "./replicas/told-steps.ts";
 import { affinityKey, type KeySource } from "./routing/affinity-key.ts";
 import { BuildGroups } from "./routing/build-groups.ts";
 import type { ProgressMode } from "./routing/build-groups-options.ts";
@@ -71,9 +71,6 @@ export interface PoolOptions {
  */
 const SETTLED_MS = 1_000;
 
-/** Time that a replica has to say how many steps a build had that has ended, before that is logged without. */
-const STEPS_TIMEOUT_MS = 500;
-
 /** A fleet under a name of its own, with all that is known of its builds. Pools share nothing: a ref may be in two. */
 export class Pool {
   readonly name: string;
@@ -82,6 +79,7 @@ export class Pool {
   readonly keySources: readonly KeySource[];
   readonly fleet: Fleet;
   readonly placer: QueuedPlacer;
+  readonly #liveSteps: LiveSteps;
   /** What the data plane needs of it. */
   readonly side: SwitchPool;
   readonly #facade: Facade;
@@ -135,8 +133,7 @@ export class Pool {
     fleet.onNews((replicaId, { event }) => {
       if (event.t === "deleted") owners.forget(replicaId);
     });
-    const steps = new ToldSteps(clock);
-    fleet.onNews((_replicaId, { event }) => steps.told(event));
+    const buildLog = new BuildLog(clock, log, fleet);
     const { incomplete, timeoutMs } = options.control;
     const search = new ReplicaSearch({ fleet, clock, owners, timeoutMs });
     const facade = new Facade({
@@ -186,16 +183,12 @@ export class Pool {
       ...(options.policy && { policy: options.policy }),
       ...(options.onBuildMoved && { onBuildMoved: options.onBuildMoved }),
       onBuildEnded: (build) => {
-        // The cause may hold what the build ran, and with it secrets.
-        const { caller, replicaId: replica, cause: _, ...told } = build;
-        const tell = (known: BuildSteps | undefined): void =>
-          log.info({ ...told, replica, ...(known && { steps: known }), ...describeCaller(caller) }, "build ended");
-        const isTold = replica !== undefined && fleet.replica(replica)?.loadUnknown === undefined;
-        steps.after(build.buildRef, isTold ? STEPS_TIMEOUT_MS : 0, tell);
+        buildLog.ended(build);
         options.onBuildEnded?.(build);
       },
     });
     this.fleet = fleet;
+    this.#liveSteps = new LiveSteps({ clock, client: (replicaId) => fleet.client(replicaId) });
     this.#memory = memory;
     this.placer = placer;
     this.#facade = facade;
@@ -229,6 +222,7 @@ export class Pool {
   async stop(): Promise<void> {
     this.#stopDeletionCost();
     this.placer.stop();
+    this.#liveSteps.stop();
     this.fleet.stop();
     await this.#facade.stop();
   }
@@ -265,6 +259,11 @@ export class Pool {
   /** Builds that wait, the next first, with what each waits for; at most `max`. */
   waiting(max: number): readonly WaitingState[] {
     return this.placer.news.list(max);
+  }
+
+  /** How far a build is that runs on this replica; asked for again and again, see {@link LiveSteps}. */
+  stepsOf(buildRef: string, replicaId: string): StepCount | undefined {
+    return this.#liveSteps.of(buildRef, replicaId);
   }
 
   /** The keys that were found warm on a replica last, at most `max`, and how many there are. */

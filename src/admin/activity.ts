@@ -1,6 +1,21 @@
 import type { Clock } from "../base/clock.ts";
 import type { Caller } from "../identity/caller.ts";
 
+/** What has passed in a build's calls, in octets. */
+export interface TransferView {
+  /** From its client. */
+  readonly receivedBytes: number;
+  /** To its client. */
+  readonly sentBytes: number;
+}
+
+/** How far a build is. */
+export interface StepsView {
+  readonly done: number;
+  /** As far as they are known by now. */
+  readonly total: number;
+}
+
 /** A build's whereabouts, as its pool tells them. */
 export interface MovedBuild {
   readonly buildRef: string;
@@ -10,10 +25,12 @@ export interface MovedBuild {
   readonly replicaId: string | undefined;
   readonly waitedMs: number;
   readonly reason: () => string | undefined;
+  readonly moved: () => TransferView;
+  readonly steps: () => StepsView | undefined;
 }
 
 /** A build's end, as its pool tells it. */
-export interface FinishedBuild {
+export interface FinishedBuild extends TransferView {
   readonly buildRef: string;
   readonly caller: Caller;
   readonly key: string | undefined;
@@ -26,7 +43,7 @@ export interface FinishedBuild {
 }
 
 /** A build that this gateway has placed, and that runs. */
-export interface RunningView {
+export interface RunningView extends TransferView {
   readonly pool: string;
   readonly replica: string;
   readonly buildRef: string;
@@ -37,10 +54,12 @@ export interface RunningView {
   readonly reason: string;
   readonly waitedMs: number;
   readonly ranMs: number;
+  /** Absent: not known, or not yet. */
+  readonly steps?: StepsView;
 }
 
 /** A build that has ended. */
-export interface EndedView extends Omit<RunningView, "replica"> {
+export interface EndedView extends Omit<RunningView, "replica" | "steps"> {
   /** Absent: it ran nowhere. */
   readonly replica?: string;
   readonly outcome: string;
@@ -122,7 +141,8 @@ export class Activity {
 
   /** A build has ended. */
   ended(pool: string, build: FinishedBuild): void {
-    const { buildRef, caller, key, replicaId, reason, waitedMs, ranMs, outcome, cause } = build;
+    const { buildRef, caller, key, replicaId, reason, waitedMs, ranMs, outcome, cause, receivedBytes, sentBytes } =
+      build;
     this.#running.delete(`${pool}\n${buildRef}`);
     const now = this.#clock.wallTime();
     const view: EndedView = {
@@ -133,6 +153,8 @@ export class Activity {
       reason: reason ?? "none",
       waitedMs,
       ranMs,
+      receivedBytes,
+      sentBytes,
       outcome,
       ...(cause !== "" && { cause }),
       endedAt: now.toISOString(),
@@ -152,15 +174,7 @@ export class Activity {
     const nowMs = this.#clock.nowMs();
     const oldest = Math.floor(this.#clock.wallTime().getTime() / MINUTE_MS) - MINUTES;
     return {
-      running: [...this.#running.values()].map(({ pool, build, sinceMs }) => ({
-        pool,
-        replica: build.replicaId,
-        buildRef: build.buildRef,
-        ...describe(build.caller, build.key),
-        reason: build.reason() ?? "",
-        waitedMs: build.waitedMs,
-        ranMs: Math.round(nowMs - sinceMs),
-      })),
+      running: [...this.#running.values()].map((running) => runningView(running, nowMs)),
       ended: this.#ended,
       failures: this.#failures,
       minutes: this.#minutes
@@ -177,6 +191,21 @@ export class Activity {
     if (this.#minutes.length > MINUTES) this.#minutes.shift();
     return minute;
   }
+}
+
+function runningView({ pool, build, sinceMs }: Running, nowMs: number): RunningView {
+  const steps = build.steps();
+  return {
+    pool,
+    replica: build.replicaId,
+    buildRef: build.buildRef,
+    ...describe(build.caller, build.key),
+    reason: build.reason() ?? "",
+    waitedMs: build.waitedMs,
+    ranMs: Math.round(nowMs - sinceMs),
+    ...build.moved(),
+    ...(steps && { steps }),
+  };
 }
 
 /** What people know a build by. */

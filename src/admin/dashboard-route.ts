@@ -13,6 +13,7 @@ const FILES: Readonly<Record<string, readonly [file: string, type: string]>> = {
   "/dashboard/elements.js": ["elements.js", "text/javascript"],
   "/dashboard/charts.js": ["charts.js", "text/javascript"],
   "/dashboard/replicas.js": ["replicas.js", "text/javascript"],
+  "/dashboard/moves.js": ["moves.js", "text/javascript"],
 };
 
 /** Nothing from elsewhere, nothing inline, in nobody's frame. */

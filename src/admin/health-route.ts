@@ -1,3 +1,4 @@
+import type { CertificateExpiry } from "../base/followed-tls.ts";
 import type { DiscoveryStatus } from "../replicas/discovery/discovery.ts";
 import type { ReplicaFacts } from "../replicas/facts.ts";
 import type { Replica } from "../replicas/replica.ts";
@@ -33,14 +34,33 @@ interface ReplicaAnswer {
   readonly zone?: string;
 }
 
+/** What is said of one certificate. */
+interface CertificateAnswer {
+  readonly setting: string;
+  /** RFC 3339. */
+  readonly expiresAt: string;
+}
+
+/** What the gateway's own health is told from. */
+export interface HealthSubjects {
+  readonly version: string;
+  readonly pools: readonly HealthPool[];
+  readonly readiness: () => Readiness;
+  readonly expiries: () => readonly CertificateExpiry[];
+  readonly now: () => Date;
+}
+
+/** A certificate that ends this soon needs a look: as long as the alert rule of deploy/ has it. */
+const SOON_MS = 7 * 86_400_000;
+
 /** `ok`: all is well. `degraded`: it takes builds, and something needs a look. `down`: it takes none. */
 type HealthStatus = "ok" | "degraded" | "down";
 
 /**
- * `GET /debug/health`: what the gateway knows of its replicas, and how well it
- * knows it. 503 where `/readyz` says so.
+ * `GET /debug/health`: the gateway, what it knows of its replicas and how well
+ * it knows it, and its certificates. 503 where `/readyz` says so.
  */
-export function healthRoute(pools: readonly HealthPool[], isReady: () => Readiness): AdminRoutes {
+export function healthRoute({ version, pools, readiness, expiries, now }: HealthSubjects): AdminRoutes {
   return {
     "/debug/health": {
       methods: ["GET", "HEAD"],
@@ -52,21 +72,34 @@ export function healthRoute(pools: readonly HealthPool[], isReady: () => Readine
         const replicas = pools.flatMap(({ name, fleet }) =>
           fleet.replicas().map((replica) => answerOf(name, replica, fleet.facts(replica.id)?.buildkitVersion)),
         );
-        const status = statusOf(isReady(), discovery, replicas);
-        respondJson(response, status === "down" ? 503 : 200, { status, discovery, replicas });
+        const ready = readiness();
+        const isEnding = expiries().some(({ expiresAt }) => expiresAt.getTime() - now().getTime() < SOON_MS);
+        const status = statusOf(ready, isEnding, discovery, replicas);
+        const gateway = gatewayAnswer(version, ready);
+        const certificates = expiries().map(
+          ({ setting, expiresAt }): CertificateAnswer => ({ setting, expiresAt: expiresAt.toISOString() }),
+        );
+        respondJson(response, status === "down" ? 503 : 200, { status, gateway, discovery, replicas, certificates });
       },
     },
   };
 }
 
+function gatewayAnswer(version: string, readiness: Readiness) {
+  const reason = readiness.t === "ready" ? readiness.note : readiness.reason;
+  return { version, isReady: readiness.t === "ready", ...(reason !== undefined && { reason }) };
+}
+
 function statusOf(
   readiness: Readiness,
+  isCertificateEnding: boolean,
   discovery: readonly DiscoveryAnswer[],
   replicas: readonly ReplicaAnswer[],
 ): HealthStatus {
   if (readiness.t !== "ready") return "down";
   const isOdd =
     readiness.note !== undefined ||
+    isCertificateEnding ||
     discovery.some(({ state, reason }) => state !== "live" || reason !== undefined) ||
     replicas.some(({ state }) => state === "ejected");
   return isOdd ? "degraded" : "ok";

@@ -35,7 +35,15 @@ export const statusSchema = z.object({
       waiting: z.array(z.object({ key: text, waitedMs: z.number(), cause: text })),
     }),
   ),
-  running: z.array(buildSchema.extend({ reason: text, ranMs: z.number() })),
+  running: z.array(
+    buildSchema.extend({
+      reason: text,
+      ranMs: z.number(),
+      receivedBytes: z.number(),
+      sentBytes: z.number(),
+      steps: z.object({ done: z.number(), total: z.number() }).optional(),
+    }),
+  ),
   failures: z.array(buildSchema.extend({ outcome: text, cause: text.optional(), endedAt: z.string() })),
 });
 
@@ -60,14 +68,16 @@ export function describeStatus(status: ShownStatus, style: StatusStyle): string 
   const state = isReady ? (note ?? "ready") : `not ready: ${note ?? ""}`;
   const blocks = [`gateway ${version}: ${state}\n`, ...pools.map((pool) => describePool(pool, pools.length > 1))];
   if (running.length > 0) {
-    const rows = running.map(({ name, job, replica, reason, ranMs }) => [
+    const rows = running.map(({ name, job, replica, reason, ranMs, steps, receivedBytes, sentBytes }) => [
       name,
       job ?? "",
       replica ?? "",
       reason,
       span(ranMs),
+      steps ? `${steps.done}/${steps.total}` : "",
+      size(receivedBytes + sentBytes),
     ]);
-    blocks.push(formatTable(["RUNNING", "JOB", "REPLICA", "WHY THERE", "FOR"], rows));
+    blocks.push(formatTable(["RUNNING", "JOB", "REPLICA", "WHY THERE", "FOR", "STEPS", "MOVED"], rows));
   }
   const waiting = pools.flatMap((pool) => pool.waiting);
   if (waiting.length > 0) {
@@ -112,6 +122,13 @@ function span(durationMs: number): string {
   if (seconds < 100) return `${seconds}s`;
   if (seconds < 6_000) return `${Math.round(seconds / 60)}m`;
   return seconds < 172_800 ? `${Math.round(seconds / 3_600)}h` : `${Math.round(seconds / 86_400)}d`;
+}
+
+/** `12B`, `3kB`, `4.5MB`. */
+function size(bytes: number): string {
+  const power = bytes < 1 ? 0 : Math.min(4, Math.floor(Math.log10(bytes) / 3));
+  const value = bytes / 1_000 ** power;
+  return `${value < 10 && power > 0 ? value.toFixed(1) : Math.round(value)}${["B", "kB", "MB", "GB", "TB"][power]}`;
 }
 
 function cut(line: string, columns: number | undefined): string {

@@ -1,7 +1,8 @@
-import { GrpcStatus } from "../base/errors.ts";
+import { type ErrorKind, type GatewayError, GrpcStatus } from "../base/errors.ts";
 import { printable } from "../base/printable.ts";
 import { ErrorCode } from "../http2/errors.ts";
 import { type HeaderField, headerValue } from "../http2/header-field.ts";
+import type { CallOutcome } from "../routing/routed-call.ts";
 
 /** Who had the last word in a call. */
 export type LastWord = "client" | "gateway" | "replica";
@@ -28,6 +29,14 @@ const STATUS_OF_RESET: Readonly<Record<number, number>> = {
   [ErrorCode.ENHANCE_YOUR_CALM]: GrpcStatus.RESOURCE_EXHAUSTED,
   [ErrorCode.INADEQUATE_SECURITY]: GrpcStatus.PERMISSION_DENIED,
 };
+
+/** What of the gateway's own errors is more than a refusal. */
+const OUTCOME_BY_KIND: Partial<Record<ErrorKind, CallOutcome>> = { cancelled: "cancelled", upstream_lost: "lost" };
+
+/** How a call has ended that the gateway answered with this error. */
+export function outcomeOfError({ kind }: GatewayError): CallOutcome {
+  return OUTCOME_BY_KIND[kind] ?? "refused";
+}
 
 /** A call that ended with trailers. */
 export function endOfTrailers(fields: readonly HeaderField[], saidBy: LastWord): CallEnd {

@@ -1,28 +1,20 @@
 import type { Cancel } from "../base/clock.ts";
-import { type ErrorKind, GatewayError } from "../base/errors.ts";
+import { GatewayError } from "../base/errors.ts";
 import { frameMessage } from "../buildkit/grpc-message.ts";
 import { ErrorCode } from "../http2/errors.ts";
 import { errorTrailers, okTrailers, responseHeaders } from "../http2/grpc-status.ts";
 import type { HeaderField } from "../http2/header-field.ts";
 import type { Caller } from "../identity/caller.ts";
-import type { CallOutcome, RoutedCall } from "../routing/routed-call.ts";
+import type { CallOutcome, MovedBytes, RoutedCall } from "../routing/routed-call.ts";
 import { BRIDGE_RETURN, type RpcKind } from "../routing/rpc-table.ts";
-import { type CallEnd, endOfReset, endOfTrailers } from "./call-end.ts";
+import { type CallEnd, endOfReset, endOfTrailers, outcomeOfError } from "./call-end.ts";
 import type { CallOptions, CallOwner } from "./call-options.ts";
+import type { CallState } from "./call-state.ts";
 import { HeldBody } from "./held-body.ts";
 import { isSuccess, statusHeaders, trailersOf } from "./response-fields.ts";
 import { DropPreface, DropSettingsAck, sessionPreface, TunnelFilter } from "./session-tunnel.ts";
 import type { Stream, StreamReceiver } from "./stream.ts";
 import { UpstreamSide } from "./upstream-side.ts";
-
-/** What of the gateway's own errors is more than a refusal. */
-const OUTCOME_BY_KIND: Partial<Record<ErrorKind, CallOutcome>> = { cancelled: "cancelled", upstream_lost: "lost" };
-/** Life of a call. */
-type CallState =
-  | { readonly t: "held"; readonly body: HeldBody; isEnded: boolean }
-  | { readonly t: "joined"; readonly upstream: Stream }
-  | { readonly t: "answered" }
-  | { readonly t: "closed" };
 
 /**
  * One call of a client's: held, then joined to a stream of a replica's, or
@@ -49,6 +41,8 @@ export class Call implements RoutedCall, StreamReceiver {
   #end: CallEnd | undefined;
   #caller: Caller | undefined;
   #state: CallState;
+  /** Where the replica's answer comes from, also when it is over. */
+  #upstream: Stream | undefined;
   /** Stops what runs while the call is held. */
   #cancelHold: Cancel | undefined;
   /** The gateway has begun the inner connection of a held Session in the replica's place. */
@@ -88,6 +82,10 @@ export class Call implements RoutedCall, StreamReceiver {
     return this.#caller;
   }
 
+  get moved(): MovedBytes {
+    return { receivedBytes: this.stream.receivedBytes, sentBytes: this.#upstream?.receivedBytes ?? 0 };
+  }
+
   /** The client has ended its direction before the call was joined. */
   get isHeldEnded(): boolean {
     return this.#state.t === "held" && this.#state.isEnded;
@@ -117,6 +115,7 @@ export class Call implements RoutedCall, StreamReceiver {
     this.#stopHold();
     const body = state.body.take();
     this.#state = { t: "joined", upstream };
+    this.#upstream = upstream;
     this.replicaId = replicaId;
     upstream.receiver = new UpstreamSide(this, upstream);
     upstream.sendHeaders(this.#sentFields, state.isEnded && body.length === 0);
@@ -132,7 +131,7 @@ export class Call implements RoutedCall, StreamReceiver {
   }
 
   fail(error: GatewayError, isAlone: boolean): void {
-    this.#outcome ??= OUTCOME_BY_KIND[error.kind] ?? "refused";
+    this.#outcome ??= outcomeOfError(error);
     if (isAlone) this.#respond(errorTrailers(error));
     else if (this.kind === "status" || this.kind === "session") this.finish();
     else if (this.path === BRIDGE_RETURN) this.answer(Buffer.alloc(0));

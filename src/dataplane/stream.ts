@@ -70,17 +70,25 @@ export class Stream {
   /** What is queued ends our direction: nothing may follow it. */
   #isEnding = false;
   #isForgotten = false;
+  /** All that the peer was ever allowed to send. */
+  #allowedBytes: number;
 
   constructor(connection: FrameConnection, id: number, sendWindow: number, receiveWindow: number) {
     this.connection = connection;
     this.id = id;
     this.sendWindow = sendWindow;
     this.receiveWindow = receiveWindow;
+    this.#allowedBytes = receiveWindow;
     this.receiver = DEAF;
   }
 
   get isQueueEmpty(): boolean {
     return this.#queue === undefined || this.#queue.length === 0;
+  }
+
+  /** Payload octets that have come, padding included. The windows' own books say it, so that counting costs nothing. */
+  get receivedBytes(): number {
+    return this.#allowedBytes - this.receiveWindow;
   }
 
   /** Whether `bytes` can be written right now, ahead of nothing. */
@@ -129,6 +137,7 @@ export class Stream {
   grant(bytes: number): void {
     if (bytes <= 0 || !this.isReadable) return;
     this.receiveWindow += bytes;
+    this.#allowedBytes += bytes;
     if (this.id > 0) this.connection.writer.windowUpdate(this.id, bytes);
   }
 

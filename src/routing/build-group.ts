@@ -6,6 +6,7 @@ import type { GroupLoad } from "./group-load.ts";
 import type { Holding } from "./holding.ts";
 import type { Waiting } from "./placer.ts";
 import type { RoutedCall, RoutedClient } from "./routed-call.ts";
+import { TokenTraffic } from "./token-traffic.ts";
 
 /** Life of a build group. Calls are held until it is `placed`, `answered` or `failed`. */
 export type GroupState =
@@ -45,6 +46,7 @@ export class BuildGroup {
   readonly #owners = new Map<string, number>();
   readonly #open = new Set<RoutedCall>();
   readonly #clients = new WeakSet<RoutedClient>();
+  readonly #traffic = new TokenTraffic();
   #hasHadSolve = false;
   #state: GroupState = { t: "unplaced" };
 
@@ -89,6 +91,7 @@ export class BuildGroup {
       this.#open.add(call);
       this.#clients.add(call.client);
       this.#held.add(member);
+      this.#traffic.opened(member);
       if (solve) this.#addSolve(call, solve);
       if (this.isUnsettled) this.#holding.add(member);
       else if (this.#state.t === "placed") this.#holding.addLate(member);
@@ -98,10 +101,11 @@ export class BuildGroup {
   }
 
   #addSolve(call: RoutedCall, solve: SolveRequest): void {
+    const tokens = ownTokens(solve);
     this.#hasHadSolve = true;
-    if (!solve.isInternal) this.#load.add(call, solve);
+    if (!solve.isInternal) this.#load.add(call, solve, () => this.#traffic.of(tokens));
     this.#heldSolves.set(call, solve);
-    for (const token of ownTokens(solve)) this.#owners.set(token, (this.#owners.get(token) ?? 0) + 1);
+    for (const token of tokens) this.#owners.set(token, (this.#owners.get(token) ?? 0) + 1);
   }
 
   /** Begin to look for a replica through `client`'s connection. The signal says that it is no longer wanted. */
@@ -153,6 +157,7 @@ export class BuildGroup {
   left(call: RoutedCall): void {
     this.#open.delete(call);
     this.#load.remove(call);
+    this.#traffic.closed(call);
     this.#holding.remove(call);
     if (!this.#held.remove(call)) return;
     const solve = this.#heldSolves.get(call);

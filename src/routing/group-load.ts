@@ -1,5 +1,5 @@
 import type { SolveRequest } from "../buildkit/solve-request.ts";
-import type { RoutedCall } from "./routed-call.ts";
+import type { MovedBytes, RoutedCall } from "./routed-call.ts";
 import type { RunningBuilds, TrackedBuild } from "./running-build.ts";
 
 /** Counts the open builds of one group as load of the replica that the group goes to. */
@@ -12,9 +12,9 @@ export class GroupLoad {
     this.#running = running;
   }
 
-  /** A build that is not internal has joined the group. */
-  add(call: RoutedCall, solve: SolveRequest): void {
-    const build = this.#running.track(call, solve);
+  /** A build that is not internal has joined the group; `moved`: what has passed in its calls. */
+  add(call: RoutedCall, solve: SolveRequest, moved: () => MovedBytes): void {
+    const build = this.#running.track(call, solve, moved);
     this.#builds.set(call, build);
     if (this.#replicaId !== undefined) build.moveTo(this.#replicaId);
   }

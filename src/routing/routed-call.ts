@@ -8,6 +8,14 @@ import type { RpcKind } from "./rpc-table.ts";
  */
 export type CallOutcome = "succeeded" | "failed" | "cancelled" | "lost" | "refused";
 
+/** Payload that has passed, in octets. */
+export interface MovedBytes {
+  /** From the client. */
+  readonly receivedBytes: number;
+  /** From the replica, to the client. */
+  readonly sentBytes: number;
+}
+
 /** One call of a client's, as the router sees it. The data plane moves its bytes. */
 export interface RoutedCall {
   readonly kind: RpcKind;
@@ -37,6 +45,8 @@ export interface RoutedCall {
   readonly outcome: CallOutcome | undefined;
   /** What was said at its end, for people. `undefined` while it is open. */
   readonly ending: { readonly message: string } | undefined;
+  /** What has passed in it so far. */
+  readonly moved: MovedBytes;
   /** Who makes it. The same at each look. */
   readonly caller: Caller;
 }

@@ -5,16 +5,18 @@ import type { Policy } from "../identity/policy.ts";
 import type { BuildGroupsOptions } from "./build-groups-options.ts";
 import type { BuildKeys } from "./build-keys.ts";
 import type { PlacementReason } from "./placement-reason.ts";
-import type { CallOutcome, RoutedCall } from "./routed-call.ts";
+import type { CallOutcome, MovedBytes, RoutedCall } from "./routed-call.ts";
 
 /** Where a build is now. */
 export interface BuildPlace extends Pick<BuildEnd, "buildRef" | "caller" | "key" | "replicaId" | "waitedMs"> {
   /** Why there, as far as it has been said yet. */
   readonly reason: () => BuildEnd["reason"];
+  /** What has passed so far. */
+  readonly moved: () => MovedBytes;
 }
 
-/** One build from its Solve to its end. */
-export interface BuildEnd {
+/** One build from its Solve to its end, with what has passed in its Solve, its Status and its Session. */
+export interface BuildEnd extends MovedBytes {
   readonly buildRef: string;
   readonly caller: Caller;
   /** What its cache is known by. */
@@ -65,8 +67,8 @@ export class RunningBuilds {
     this.#reasons.set(call, reason);
   }
 
-  /** A build that is not internal has come. */
-  track(call: RoutedCall, solve: SolveRequest): TrackedBuild {
+  /** A build that is not internal has come; `moved`: what has passed in its calls. */
+  track(call: RoutedCall, solve: SolveRequest, moved: () => MovedBytes): TrackedBuild {
     const { fleet, placer, warmth, clock, policy, onBuildMoved, onBuildEnded } = this.#options;
     // Asked again at each move: its Session may have said meanwhile what its cache is shared by.
     let key: string | undefined;
@@ -81,7 +83,8 @@ export class RunningBuilds {
       if (replicaId !== undefined) key = this.#keys.keyOf(solve, call.caller);
       const { buildRef } = solve;
       const { waitedMs } = stopwatch.read();
-      onBuildMoved?.({ buildRef, caller: call.caller, key, replicaId, waitedMs, reason: () => reasonOf(replicaId) });
+      const reason = () => reasonOf(replicaId);
+      onBuildMoved?.({ buildRef, caller: call.caller, key, replicaId, waitedMs, reason, moved });
       if (replicaId === undefined) return;
       const endLoad = fleet.buildStarted(replicaId, solve.buildRef);
       const endTurn = placer.buildStarted(fairTurn(key, call, policy).fairKey);
@@ -103,7 +106,8 @@ export class RunningBuilds {
         moveTo(undefined);
         const cause = outcome === "succeeded" ? "" : (call.ending?.message ?? "");
         const { buildRef } = solve;
-        onBuildEnded?.({ buildRef, caller: call.caller, key, replicaId, reason, ...times, outcome, cause });
+        const { caller } = call;
+        onBuildEnded?.({ buildRef, caller, key, replicaId, reason, ...times, ...moved(), outcome, cause });
       },
     };
   }

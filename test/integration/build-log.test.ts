@@ -49,6 +49,9 @@ await describeWithLab(
         waitedMs: expect.any(Number),
         ranMs: expect.any(Number),
         buildRef: expect.any(String),
+        // Its client sends at least the context and hears at least the progress.
+        receivedBytes: expect.toSatisfy((bytes: number) => bytes > 1_000),
+        sentBytes: expect.toSatisfy((bytes: number) => bytes > 1_000),
       };
 
       const succeeded = await lineOf(async () => (await start()).finish());
@@ -67,7 +70,7 @@ await describeWithLab(
 
       const holding = await start();
       const timedOut = await lineOf(() => buildNothing(buildx, "waits"));
-      expect(timedOut).toMatchObject({ outcome: "refused", ranMs: 0 });
+      expect(timedOut).toMatchObject({ outcome: "refused", ranMs: 0, sentBytes: 0 });
       expect(timedOut).not.toHaveProperty("replica");
       expect(timedOut.waitedMs as number).toBeGreaterThan(2_900);
 

@@ -90,6 +90,8 @@ await describeWithLab(
       await page.locator(".lane .row", { hasText: "git.invalid/acme/app" }).waitFor(WAIT);
       await expect.poll(() => page.locator(".lane .row").count(), WAIT).toBe(2);
       await expect.poll(() => number("Builds running").textContent(), WAIT).toBe("2");
+      const lane = page.locator(".lane .row", { hasText: "git.invalid/acme/app" });
+      await expect.poll(() => lane.locator(".why").textContent(), WAIT).toMatch(/[1-9]\d* of \d+ steps · .*B moved/);
       const third = start("acme/third");
       await page.locator("#queue .row", { hasText: "git.invalid/acme/third" }).waitFor(WAIT);
       expect(await page.locator("#queue .row .why").textContent()).toContain("all 2 replicas are full");

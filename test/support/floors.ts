@@ -16,6 +16,7 @@ const FLOORS: readonly (readonly string[])[] = [
   ["gateway.ts"],
   ["configured-pools.ts", "configured-admin.ts", "configured-metrics.ts"],
   ["pool.ts", "pool-choice.ts", "configured-limits.ts", "configured-policy.ts", "configured-cluster.ts"],
+  ["build-log.ts"],
   ["admin", "control", "dataplane", "doctor"],
   ["routing"],
   ["replicas"],

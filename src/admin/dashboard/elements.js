@@ -28,16 +28,21 @@ export function span(ms) {
   return s < 172_800 ? `${Math.round(s / 3_600)} h` : `${Math.round(s / 86_400)} d`;
 }
 
-/** `3.2 MB/s` */
-export function rate(bytesPerSecond) {
-  const units = ["B/s", "kB/s", "MB/s", "GB/s"];
-  let value = bytesPerSecond;
+/** `3.2 MB` */
+export function size(bytes) {
+  const units = ["B", "kB", "MB", "GB", "TB"];
+  let value = bytes;
   let unit = 0;
   while (value >= 1_000 && unit < units.length - 1) {
     value /= 1_000;
     unit++;
   }
   return `${value < 10 && unit > 0 ? value.toFixed(1) : Math.round(value)} ${units[unit]}`;
+}
+
+/** `3.2 MB/s` */
+export function rate(bytesPerSecond) {
+  return `${size(bytesPerSecond)}/s`;
 }
 
 /** Make the children of a list those of `items`, keeping the elements of those that stay. */

@@ -1,4 +1,5 @@
 import { byId, make, makeRow, part, reconcile, setAge, setName, setState, setText, span } from "./elements.js";
+import { movesText, noteMoves } from "./moves.js";
 
 function makePool() {
   const section = make("section", "pool");
@@ -36,7 +37,13 @@ function updateLane(lane, replica, builds, maxBuilds) {
       setState(part(row, "chip"), build.reason);
       setText(part(row, "more"), build.job ?? "");
       setAge(part(row, "when"), build.ranMs);
-      setText(part(row, "why"), build.waitedMs >= 1_000 ? `waited ${span(build.waitedMs)}` : "");
+      const { steps, waitedMs } = build;
+      const told = [
+        steps && `${steps.done} of ${steps.total} steps`,
+        movesText(build),
+        waitedMs >= 1_000 && `waited ${span(waitedMs)}`,
+      ];
+      setText(part(row, "why"), told.filter(Boolean).join(" · "));
     },
   );
   const others = replica.running - builds.length;
@@ -49,6 +56,7 @@ function updateLane(lane, replica, builds, maxBuilds) {
 }
 
 export function showPools(status) {
+  noteMoves(status);
   reconcile(
     byId("pools"),
     status.pools,

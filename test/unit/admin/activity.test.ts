@@ -15,12 +15,23 @@ function finished(parts: Partial<FinishedBuild> = {}): FinishedBuild {
     ranMs: 2_000,
     outcome: "succeeded",
     cause: "",
+    receivedBytes: 300,
+    sentBytes: 20,
     ...parts,
   };
 }
 
 function moved(buildRef: string, replicaId: string | undefined) {
-  return { buildRef, caller: CALLER, key: undefined, replicaId, waitedMs: 5, reason: () => "warm" };
+  return {
+    buildRef,
+    caller: CALLER,
+    key: undefined,
+    replicaId,
+    waitedMs: 5,
+    reason: () => "warm",
+    moved: () => ({ receivedBytes: 100, sentBytes: 10 }),
+    steps: () => (replicaId === "a" ? { done: 1, total: 4 } : undefined),
+  };
 }
 
 test("a build is shown where it runs, with whose it is and where its run is to be seen, until it ends", () => {
@@ -39,12 +50,20 @@ test("a build is shown where it runs, with whose it is and where its run is to b
       reason: "warm",
       waitedMs: 5,
       ranMs: 1_500,
+      receivedBytes: 100,
+      sentBytes: 10,
+      steps: { done: 1, total: 4 },
     },
   ]);
   activity.moved("p", moved("r", "b"));
   expect(activity.view().running).toMatchObject([{ replica: "b", ranMs: 0 }]);
+  expect(activity.view().running[0]).not.toHaveProperty("steps");
   activity.ended("p", finished({ replicaId: "b" }));
-  expect(activity.view()).toMatchObject({ running: [], ended: [{ replica: "b", outcome: "succeeded" }], failures: [] });
+  expect(activity.view()).toMatchObject({
+    running: [],
+    ended: [{ replica: "b", outcome: "succeeded", receivedBytes: 300, sentBytes: 20 }],
+    failures: [],
+  });
 });
 
 test("a build that waits again is shown nowhere, and the same ref of another pool stays", () => {

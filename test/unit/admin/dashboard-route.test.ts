@@ -18,7 +18,7 @@ test("the page and all that it names are served, and name nothing elsewhere", as
   const named = [...page.body.matchAll(/(?:src|href)="([^"#]+)"/g)]
     .map(([, name]) => name!)
     .filter((name) => name !== "data:,");
-  const scripts = ["/dashboard/elements.js", "/dashboard/charts.js", "/dashboard/replicas.js"];
+  const scripts = ["/dashboard/elements.js", "/dashboard/charts.js", "/dashboard/replicas.js", "/dashboard/moves.js"];
   for (const path of [...named.map((name) => `/${name}`).filter((name) => name !== "/status"), ...scripts]) {
     const { status, body } = await ask(path);
     expect(status, path).toBe(200);

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import { type HealthPool, healthRoute } from "../../../src/admin/health-route.ts";
 import type { Readiness } from "../../../src/admin/probes.ts";
+import type { CertificateExpiry } from "../../../src/base/followed-tls.ts";
 import type { DiscoveryStatus } from "../../../src/replicas/discovery/discovery.ts";
 import type { Replica } from "../../../src/replicas/replica.ts";
 import { serveJson } from "./admin-rig.ts";
@@ -19,8 +20,19 @@ function pool(discovery: readonly DiscoveryStatus[], replicas: readonly Replica[
   return { name: "default", fleet: { discovery: () => discovery, replicas: () => replicas, facts } };
 }
 
-async function health(pools: readonly HealthPool[], readiness: Readiness = { t: "ready" }) {
-  const { ask } = await serveJson(healthRoute(pools, () => readiness));
+const NOW = new Date("2026-11-26T00:00:00Z");
+
+function inDays(days: number): CertificateExpiry {
+  return { setting: "tls.cert", expiresAt: new Date(NOW.getTime() + days * 86_400_000) };
+}
+
+async function health(
+  pools: readonly HealthPool[],
+  readiness: Readiness = { t: "ready" },
+  expiries: readonly CertificateExpiry[] = [inDays(30)],
+) {
+  const subjects = { version: "1.2.3", pools, readiness: () => readiness, expiries: () => expiries, now: () => NOW };
+  const { ask } = await serveJson(healthRoute(subjects));
   return ask("/debug/health");
 }
 
@@ -30,6 +42,8 @@ test("a gateway whose replicas are well is ok, with where they are and how old t
     status: 200,
     body: {
       status: "ok",
+      gateway: { version: "1.2.3", isReady: true },
+      certificates: [{ setting: "tls.cert", expiresAt: "2026-12-26T00:00:00.000Z" }],
       discovery: [{ pool: "default", source: LIVE.source, state: "live", ageMs: 1 }],
       replicas: [{ pool: "default", replica: "a", state: "ready", nodeName: "node-1", zone: "eu-1a" }],
     },
@@ -52,6 +66,16 @@ test("a note of readiness makes it degraded, and what is not ready is down", asy
   expect((await health([], { t: "ready", note: "builds wait" })).body.status).toBe("degraded");
   const { status, body } = await health([pool([LIVE], [READY])], { t: "not_ready", reason: "draining" });
   expect([status, body.status]).toEqual([503, "down"]);
+  expect(body.gateway).toEqual({ version: "1.2.3", isReady: false, reason: "draining" });
+});
+
+test.each([
+  [-1, "degraded"],
+  [6, "degraded"],
+  [8, "ok"],
+])("a certificate that ends in %d days makes it %s", async (days, expected) => {
+  const { body } = await health([pool([LIVE], [READY])], { t: "ready" }, [inDays(30), inDays(days)]);
+  expect(body.status).toBe(expected);
 });
 
 test("the version of each replica is told where it is known", async () => {

@@ -345,6 +345,7 @@ export class ScriptedCall implements RoutedCall {
   isBehind = false;
   outcome: CallOutcome | undefined;
   replicaId = "";
+  moved = { receivedBytes: 0, sentBytes: 0 };
   readonly #rig: RoutingRig;
 
   constructor(

@@ -111,6 +111,7 @@ describe("of a build that has ended it is told", () => {
     gate.open();
     await settled();
     rig.clock.advance(4_000);
+    call.moved = { receivedBytes: 5_000, sentBytes: 70 };
     call.succeed();
     expect(rig.ended).toEqual([
       {
@@ -119,6 +120,8 @@ describe("of a build that has ended it is told", () => {
         key: KEY,
         replicaId: "a",
         reason: "preferred",
+        receivedBytes: 5_000,
+        sentBytes: 70,
         waitedMs: 1_500,
         ranMs: 4_000,
         outcome: "succeeded",
