@@ -15,6 +15,9 @@ const MAX_IDLE_LARGE = 64;
 /**
  * A buffer that a socket was read into, shared by everybody who still writes
  * from it. It returns to the pool when the last of them has let go.
+ *
+ * The small one is common to all sockets, so that idle connections have none of
+ * their own: what is in it is valid until the next read of any of them.
  */
 export class ReadBuffer {
   readonly bytes: Buffer;
@@ -40,6 +43,11 @@ export class ReadBuffer {
     return this.capacityBytes === LARGE_READ_BYTES;
   }
 
+  /** All sockets read into it: whoever keeps something of it copies that. */
+  get isCommon(): boolean {
+    return !this.isLarge;
+  }
+
   retain(): void {
     this.#holders++;
   }
@@ -50,23 +58,21 @@ export class ReadBuffer {
   }
 }
 
-/** Large and small read buffers for all connections of a process. */
+/** Read buffers for all connections of a process: large ones for bulk, and one small one for all others together. */
 export class ReadBufferPool {
   readonly #idleLarge: ReadBuffer[] = [];
+  readonly #small = new ReadBuffer(this, SMALL_READ_BYTES);
 
-  /** A buffer with one holder: the caller. */
+  /** The common small one, or a large one with one holder: the caller. */
   take(isBulk: boolean): ReadBuffer {
-    const buffer =
-      (isBulk ? this.#idleLarge.pop() : undefined) ??
-      new ReadBuffer(this, isBulk ? LARGE_READ_BYTES : SMALL_READ_BYTES);
+    if (!isBulk) return this.#small;
+    const buffer = this.#idleLarge.pop() ?? new ReadBuffer(this, LARGE_READ_BYTES);
     buffer.retain();
     return buffer;
   }
 
   /** Called by a buffer that nobody holds. */
   giveBack(buffer: ReadBuffer): void {
-    if (buffer.isLarge && this.#idleLarge.length < MAX_IDLE_LARGE) {
-      this.#idleLarge.push(buffer);
-    }
+    if (this.#idleLarge.length < MAX_IDLE_LARGE) this.#idleLarge.push(buffer);
   }
 }

@@ -28,7 +28,8 @@ const MIN_LARGE_READ_BYTES = 16 * 1024;
  * shrinks again when reads are small, so that idle connections stay cheap.
  *
  * Reads lie one after the other in a large buffer, each with room for one frame
- * header before it, for as long as somebody still writes from it.
+ * header before it, for as long as somebody still writes from it. Small ones of
+ * all sockets lie in the same place: reading and delivering is one step.
  */
 export class ReusedBufferReader {
   readonly #pool: ReadBufferPool;
@@ -74,11 +75,11 @@ export class ReusedBufferReader {
     const wasFull = end === buffer.bytes.length;
     this.#smallReads = bytesRead < SMALL_READ_BYTES ? this.#smallReads + 1 : 0;
     this.#onBytes?.(buffer.bytes, start, end, buffer);
-    this.#used = buffer.isUnshared ? 0 : end;
+    this.#used = buffer.isCommon || buffer.isUnshared ? 0 : end;
     const isBulk = wasFull || (buffer.isLarge && this.#smallReads < SMALL_READS_TO_SHRINK);
     const room = buffer.bytes.length - this.#used - HEADROOM_BYTES;
     if (isBulk !== buffer.isLarge || room < (isBulk ? MIN_LARGE_READ_BYTES : SMALL_READ_BYTES)) {
-      buffer.release();
+      if (!buffer.isCommon) buffer.release();
       this.#buffer = this.#pool.take(isBulk);
       this.#used = 0;
     }

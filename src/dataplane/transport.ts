@@ -157,8 +157,11 @@ export class Transport implements Flushable {
       return;
     }
     this.#seal();
-    lease?.retain();
-    this.#segments.push({ bytes, lease });
+    if (lease?.isCommon) this.#segments.push({ bytes: Buffer.from(bytes), lease: undefined });
+    else {
+      lease?.retain();
+      this.#segments.push({ bytes, lease });
+    }
     this.#collected(bytes.length);
     if (this.#collectedBytes >= FLUSH_AT_BYTES) this.#writeOut();
   }
