@@ -7,7 +7,7 @@ import type { Answer } from "./load/parent.ts";
 import { processTree } from "./process-cpu.ts";
 
 /** How long a process may take to listen, to answer, or to end. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 30_000;
 const TERM_GRACE_MS = 3_000;
 
 /** Everything started and not yet ended, so that an abrupt end can still end it. */

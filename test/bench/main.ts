@@ -1,22 +1,24 @@
-import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import os from "node:os";
 import path from "node:path";
 import { makeCertificate } from "./certificate.ts";
+import { renderChart } from "./chart.ts";
 import { startWorker } from "./child.ts";
 import type { GeneratorCommand } from "./load/generator-process.ts";
 import type { ReplicaCommand, ReplicaPorts } from "./load/replica-process.ts";
 import { describeMachine, switchCongestionControl } from "./machine.ts";
-import { MEASURES } from "./measures.ts";
-import { type Ends, runMeasure } from "./measuring.ts";
+import { type Figures, MEASURES, type Measure, type MeasureName } from "./measures.ts";
+import { type Ends, measureIdle, runMeasure } from "./measuring.ts";
 import { type BenchOptions, readOptions, USAGE } from "./options.ts";
 import { pinToCores, unpinned } from "./pinning.ts";
+import { runRealBuilds } from "./real-builds.ts";
 import { renderReport } from "./report.ts";
 import { assemble, type Outcome, type Results, type Turn } from "./results.ts";
 import { direct } from "./targets/direct.ts";
 import { gateway } from "./targets/gateway.ts";
-import { haproxy } from "./targets/haproxy.ts";
-import { nginx } from "./targets/nginx.ts";
-import type { RunningTarget, Target, TargetName } from "./targets/target.ts";
+import { haproxy, haproxyTcp } from "./targets/haproxy.ts";
+import { nginx, nginxStream } from "./targets/nginx.ts";
+import type { RunningTarget, Target, TargetContext, TargetName } from "./targets/target.ts";
 
 /*
  * `npm run bench`: the gateway beside nothing, nginx and haproxy, in one run.
@@ -26,16 +28,16 @@ import type { RunningTarget, Target, TargetName } from "./targets/target.ts";
  * Targets take turns within each round, so a disturbance hits them alike.
  */
 
-const TARGETS: readonly Target[] = [direct, gateway, nginx, haproxy];
+const TARGETS: readonly Target[] = [direct, gateway, nginx, haproxy, nginxStream, haproxyTcp];
 
 /** What is to be undone, in the reverse order; also when the run fails or is interrupted. */
-type Cleanups = (() => void | Promise<void>)[];
+type Cleanups = (() => Promise<void>)[];
 
 async function run(options: BenchOptions, cleanups: Cleanups): Promise<Results> {
   const { inForce, restore } = switchCongestionControl();
-  cleanups.push(restore);
+  cleanups.push(async () => restore());
   const folder = mkdtempSync(path.join(os.tmpdir(), "gateway-bench-"));
-  cleanups.push(() => rmSync(folder, { recursive: true, force: true }));
+  cleanups.push(async () => rmSync(folder, { recursive: true, force: true }));
   const certificate = makeCertificate(folder);
 
   const pinning = options.isPinned ? pinToCores() : unpinned();
@@ -47,17 +49,35 @@ async function run(options: BenchOptions, cleanups: Cleanups): Promise<Results> 
   const { certPath, keyPath } = certificate;
   const replicaPorts = await replica.ask<ReplicaPorts>({ t: "listen", certPath, keyPath });
 
-  const running = new Map<TargetName, RunningTarget>();
-  for (const target of TARGETS.filter(({ name }) => options.targets.includes(name))) {
-    const own = path.join(folder, target.name);
-    mkdirSync(own);
-    const { commandPrefix } = pinning;
-    const started = await target.start({ replica: replicaPorts, certificate, folder: own, commandPrefix });
+  const { commandPrefix } = pinning;
+  const startTarget = async (name: TargetName): Promise<RunningTarget> => {
+    const own = mkdtempSync(path.join(folder, `${name}-`));
+    const context: TargetContext = { replica: replicaPorts, certificate, folder: own, commandPrefix };
+    const started = await TARGETS.find((target) => target.name === name)!.start(context);
     cleanups.push(started.stop);
-    running.set(target.name, started);
+    return started;
+  };
+  const running = new Map<TargetName, RunningTarget>();
+  for (const name of options.targets) running.set(name, await startTarget(name));
+  const turns = await runRounds(options, {
+    running,
+    run: (measure, target) => runMeasure(measure, target, ends, { ...options, certificate }),
+    runIdle: async (measure, name) => {
+      const fresh = await startTarget(name);
+      try {
+        return await measureIdle(measure, fresh, ends);
+      } finally {
+        await fresh.stop();
+      }
+    },
+  });
+  const builds = options.measures.filter(isBuild);
+  if (builds.length > 0) {
+    pinning.release();
+    turns.push(...(await runRealBuilds(builds, options.rounds, cleanups)));
   }
 
-  return assemble(await runRounds(options, running, ends), options.targets, {
+  return assemble(turns, {
     machine: describeMachine(inForce),
     pinning: pinning.description,
     rounds: options.rounds,
@@ -67,22 +87,31 @@ async function run(options: BenchOptions, cleanups: Cleanups): Promise<Results> 
   });
 }
 
+function isBuild(name: MeasureName): name is Extract<MeasureName, `build-${string}`> {
+  return name.startsWith("build-");
+}
+
+/** What is measured, and how. */
+interface Rounds {
+  readonly running: ReadonlyMap<TargetName, RunningTarget>;
+  readonly run: (measure: Measure, target: RunningTarget) => Promise<Figures>;
+  readonly runIdle: (measure: Measure, name: TargetName) => Promise<Figures>;
+}
+
 /** Every target in turn in every round; the order moves on by one from round to round. */
-async function runRounds(
-  options: BenchOptions,
-  running: ReadonlyMap<TargetName, RunningTarget>,
-  ends: Ends,
-): Promise<Turn[]> {
+async function runRounds(options: BenchOptions, { running, run, runIdle }: Rounds): Promise<Turn[]> {
   const turns: Turn[] = [];
+  const measures = MEASURES.filter(({ name }) => options.measures.includes(name) && !isBuild(name));
   for (let round = 0; round < options.rounds; round++) {
-    for (const measure of MEASURES.filter(({ name }) => options.measures.includes(name))) {
+    for (const measure of measures) {
       process.stderr.write(`round ${round + 1} of ${options.rounds}: ${measure.name}\n`);
-      const entries = [...running];
+      const entries = [...running].filter(([name]) => !measure.without.includes(name));
       const first = round % entries.length;
       for (const [name, target] of [...entries.slice(first), ...entries.slice(0, first)]) {
         let outcome: Outcome;
         try {
-          outcome = { t: "ok", figures: await runMeasure(measure, target, ends, options) };
+          const figures = measure.kind === "idle" ? await runIdle(measure, name) : await run(measure, target);
+          outcome = { t: "ok", figures };
         } catch (reason) {
           outcome = { t: "failed", reason: (reason as Error).message };
         }
@@ -123,6 +152,7 @@ async function main(): Promise<void> {
   try {
     const results = await run(options, cleanups);
     process.stdout.write(options.isJson ? `${JSON.stringify(results, null, 2)}\n` : renderReport(results));
+    if (options.chartFile !== undefined) writeFileSync(options.chartFile, renderChart(results));
     const failures = Object.values(results.measures).flatMap((targets) => Object.values(targets));
     if (failures.some((result) => result.failures.length > 0)) process.exitCode = 1;
   } catch (reason) {

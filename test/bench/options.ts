@@ -14,12 +14,14 @@ export interface BenchOptions {
   readonly unary: UnaryShape;
   /** Print one JSON object instead of tables. */
   readonly isJson: boolean;
+  /** Where a chart is written to, as SVG. */
+  readonly chartFile: string | undefined;
   /** Keep the proxy on the last core and generator and replica on the others. */
   readonly isPinned: boolean;
 }
 
 export const USAGE = `usage: npm run bench -- [--only MEASURE,…] [--targets TARGET,…] [--rounds N] [--seconds N]
-         [--connections N] [--concurrency N] [--no-pin] [--json]
+         [--connections N] [--concurrency N] [--no-pin] [--json] [--chart FILE.svg]
   measures: ${MEASURE_NAMES.join(", ")}
   targets:  ${TARGET_NAMES.join(", ")}`;
 
@@ -30,12 +32,13 @@ export function readOptions(args: readonly string[]): BenchOptions {
     options: {
       only: { type: "string", default: MEASURE_NAMES.join(",") },
       targets: { type: "string", default: TARGET_NAMES.join(",") },
-      rounds: { type: "string", default: "5" },
-      seconds: { type: "string", default: "1.5" },
+      rounds: { type: "string", default: "3" },
+      seconds: { type: "string", default: "1" },
       connections: { type: "string", default: "16" },
       concurrency: { type: "string", default: "4" },
       "no-pin": { type: "boolean", default: false },
       json: { type: "boolean", default: false },
+      chart: { type: "string" },
     },
   });
   const seconds = Number(values.seconds);
@@ -50,6 +53,7 @@ export function readOptions(args: readonly string[]): BenchOptions {
       concurrency: wholeNumber("--concurrency", values.concurrency),
     },
     isJson: values.json,
+    chartFile: values.chart,
     isPinned: !values["no-pin"],
   };
 }

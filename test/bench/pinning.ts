@@ -6,6 +6,8 @@ export interface Pinning {
   /** Put in front of a proxy's command line. */
   readonly commandPrefix: readonly string[];
   readonly description: string;
+  /** What this process starts from now on may run on every core. */
+  readonly release: () => void;
 }
 
 /**
@@ -18,18 +20,22 @@ export function pinToCores(): Pinning {
   const last = os.cpus().length - 1;
   if (last === 0) return unpinned("one core for all");
   const others = last === 1 ? "0" : `0-${last - 1}`;
+  const moveTo = (cores: string): void => {
+    execFileSync("taskset", ["-a", "-p", "-c", cores, String(process.pid)], { stdio: "ignore" });
+  };
   try {
-    execFileSync("taskset", ["-a", "-p", "-c", others, String(process.pid)], { stdio: "ignore" });
+    moveTo(others);
   } catch {
     return unpinned("not pinned, since taskset does not work here");
   }
   return {
     commandPrefix: ["taskset", "-c", String(last)],
     description: `proxy on core ${last}, generator and replica on ${others} (direct: both on ${others})`,
+    release: () => moveTo(`0-${last}`),
   };
 }
 
 /** Leave it to the scheduler. */
 export function unpinned(description = "not pinned: the scheduler places generator, proxy and replica"): Pinning {
-  return { commandPrefix: [], description };
+  return { commandPrefix: [], description, release: () => {} };
 }

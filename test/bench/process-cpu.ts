@@ -39,3 +39,13 @@ export function machineBusySeconds(): number {
     .map(Number) as [number, number, number, number, number, number, number, number];
   return (user + nice + system + irq + softirq + steal) / TICKS_PER_SECOND;
 }
+
+/** Memory of a process and its descendants that is in RAM, in bytes; what they share counts for each in part (`Pss`, proc(5)). */
+export function memoryBytes(pid: number): number {
+  let kibibytes = 0;
+  for (const each of processTree(pid)) {
+    const rollup = readFileSync(`/proc/${each}/smaps_rollup`, "utf8");
+    kibibytes += Number(/^Pss:\s+(\d+) kB$/m.exec(rollup)?.[1]);
+  }
+  return kibibytes * 1_024;
+}

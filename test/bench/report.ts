@@ -1,14 +1,17 @@
+import type { AimOutcome } from "./aims.ts";
 import type { Machine } from "./machine.ts";
-import { MEASURES, type MeasureName } from "./measures.ts";
-import type { Ratio, Results, TargetResult } from "./results.ts";
+import { MEASURES, type Measure } from "./measures.ts";
+import type { Results, Spreads } from "./results.ts";
 import type { Spread } from "./statistics.ts";
-import type { TargetName } from "./targets/target.ts";
+import { type FigureName, UNITS, type Unit } from "./units.ts";
 
 /** The results as text for people. */
 export function renderReport(results: Results): string {
   const lines = [
     ...describeRun(results),
-    ...MEASURES.flatMap(({ name }) => (results.measures[name] ? ["", ...renderMeasure(results, name)] : [])),
+    ...MEASURES.flatMap((measure) => (results.measures[measure.name] ? ["", ...renderMeasure(results, measure)] : [])),
+    "",
+    ...renderAims(results.aims),
   ];
   return `${lines.join("\n")}\n`;
 }
@@ -31,42 +34,41 @@ function describeCongestionControl({ congestionControl }: Machine): string {
   return `${duringTheRun}, for all targets, during the run (the machine's default: ${machineDefault})`;
 }
 
-function renderMeasure(results: Results, name: MeasureName): string[] {
+function renderMeasure(results: Results, { name, kind }: Measure): string[] {
+  const units = Object.entries(UNITS[kind]) as [FigureName, Unit][];
   const rows = Object.entries(results.measures[name] ?? {});
-  const isBulk = rows.some(([, result]) => result.gigabytesPerSecond);
-  const head = isBulk
-    ? ["GB/s", "CPU s/GB", "ends' CPU s/GB"]
-    : ["calls/s", "CPU s/1,000", "ends' CPU s/1,000", "p50 µs", "p99 µs"];
-  const cells = rows.map(([target, result]) => [target, ...renderCells(result, isBulk)]);
+  const cells = rows.map(([target, { figures }]) => [
+    target,
+    ...units.map(([figure, { digits }]) => renderSpread(figures[figure], digits)),
+  ]);
   const failures = rows.flatMap(([target, result]) =>
     [...new Set(result.failures)].map((reason) => `  ${target} failed: ${reason}`),
   );
-  const ratios = Object.entries(results.ratios[name] ?? {}).map(([peer, ratio]) => renderRatio(peer, ratio));
-  return [...alignColumns([[name, ...head], ...cells]), ...failures, ...ratios.map((line) => `  ${line}`)];
+  const ratios = Object.entries(results.ratios[name] ?? {})
+    .filter(([peer]) => peer !== "gateway")
+    .map(([peer, spreads]) => `  gateway / ${peer}: ${renderRatios(units, spreads)}`);
+  return [...alignColumns([[name, ...units.map(([, { head }]) => head)], ...cells]), ...failures, ...ratios];
 }
 
-function renderCells(result: TargetResult, isBulk: boolean): string[] {
-  if (isBulk) {
-    return [
-      renderSpread(result.gigabytesPerSecond, 2),
-      renderSpread(result.cpuSecondsPerGigabyte, 2),
-      renderSpread(result.endsCpuSecondsPerGigabyte, 2),
-    ];
-  }
-  return [
-    renderSpread(result.callsPerSecond, 0),
-    renderSpread(result.cpuSecondsPer1000Calls, 4),
-    renderSpread(result.endsCpuSecondsPer1000Calls, 4),
-    renderSpread(result.p50Us, 0),
-    renderSpread(result.p99Us, 0),
-  ];
+function renderRatios(units: readonly (readonly [FigureName, Unit])[], spreads: Spreads): string {
+  return units
+    .filter(([figure]) => spreads[figure])
+    .map(([figure, { head }]) => `${head} ${renderSpread(spreads[figure], 2)}`)
+    .join(", ");
 }
 
-function renderRatio(peer: string | TargetName, { throughput, cpu, aim }: Ratio): string {
-  if (!throughput) return `gateway / ${peer}: not measured`;
-  const verdict = aim === undefined ? "" : `, aim ${aim.toFixed(2)} ${throughput.median >= aim ? "reached" : "missed"}`;
-  const cpuPart = cpu ? `, CPU ${renderSpread(cpu, 2)}` : "";
-  return `gateway / ${peer}: throughput ${renderSpread(throughput, 2)}${verdict}${cpuPart}`;
+function renderAims(aims: readonly AimOutcome[]): string[] {
+  return alignColumns([
+    ["aims", "of", "beside", "wanted", "measured", ""],
+    ...aims.map(({ measure, figure, beside, atLeast, atMost, measured, isReached }) => [
+      measure,
+      UNITS[MEASURES.find(({ name }) => name === measure)!.kind][figure]!.head,
+      beside ?? "",
+      atLeast === undefined ? `≤ ${atMost}` : `≥ ${atLeast}`,
+      measured === undefined ? "–" : measured.toFixed(2),
+      measured === undefined ? "not measured" : isReached ? "reached" : "missed",
+    ]),
+  ]);
 }
 
 function renderSpread(spread: Spread | undefined, digits: number): string {

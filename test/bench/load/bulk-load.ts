@@ -13,90 +13,121 @@ import { BENCH_PATH, BYTES_TRAILER } from "./shapes.ts";
 /** The way of the bytes, seen from the client. */
 export type Direction = "up" | "down";
 
-/** One stream, one direction, until stopped; then it checks that nothing was lost on the way. */
-class BulkConnection extends GeneratorConnection<BenchStream> {
+/** Which way, and over how many streams. Default: one stream on one connection. */
+export interface BulkShape {
+  readonly direction: Direction;
+  readonly connections?: number;
+  /** On each connection. */
+  readonly streams?: number;
+}
+
+interface BulkStream extends BenchStream {
+  readonly headerBlocks: Field[][];
+  readonly sender: BulkSender | undefined;
+  receivedBytes: number;
+}
+
+/** Streams in one direction until stopped; then it checks that nothing was lost on the way. */
+class BulkConnection extends GeneratorConnection<BulkStream> {
   readonly #direction: Direction;
+  readonly #streamCount: number;
   readonly #decoder = new PlainHpackDecoder();
-  readonly #headerBlocks: Field[][] = [];
-  #stream: BenchStream | undefined;
-  #sender: BulkSender | undefined;
   #isStopping = false;
   receivedBytes = 0;
 
-  constructor(socket: Socket, target: LoadTarget, direction: Direction) {
+  constructor(socket: Socket, target: LoadTarget, direction: Direction, streams: number) {
     super(socket, BENCH_PATH[direction], target);
     this.#direction = direction;
+    this.#streamCount = streams;
   }
 
   stop(): void {
     this.#isStopping = true;
-    this.#sender?.finish();
-    if (this.#direction === "down" && this.#stream) this.append(endOfStream(this.#stream.id));
+    for (const { id, sender } of [...this.streams.values()]) {
+      if (sender) sender.finish();
+      else this.append(endOfStream(id));
+    }
     this.flush();
   }
 
   protected override onReady(): void {
+    for (let index = 0; index < this.#streamCount; index++) this.#open();
+  }
+
+  #open(): void {
     const id = this.newStreamId();
-    const stream = { id, sendWindowBytes: this.peerInitialWindowBytes, ungrantedBytes: 0 };
-    this.#stream = stream;
-    this.streams.set(id, stream);
+    const base = { id, sendWindowBytes: this.peerInitialWindowBytes, ungrantedBytes: 0 };
     this.append(headersFrame(id, this.requestBlock()));
     if (this.#direction === "up") {
-      this.#sender = new BulkSender(this, stream, () => {
-        this.append(endOfStream(id));
-        this.flush();
+      const stream: BulkStream = Object.assign(base, {
+        headerBlocks: [],
+        receivedBytes: 0,
+        sender: new BulkSender(this, base, () => {
+          this.append(endOfStream(id));
+          this.flush();
+        }),
       });
-      this.#sender.pump();
+      this.streams.set(id, stream);
+      stream.sender?.pump();
       return;
     }
     const start = grpcMessage(Buffer.alloc(0));
-    stream.sendWindowBytes -= start.length;
+    base.sendWindowBytes -= start.length;
     this.sendWindowBytes -= start.length;
     this.append(dataFrame(id, start));
+    this.streams.set(id, Object.assign(base, { headerBlocks: [], receivedBytes: 0, sender: undefined }));
   }
 
-  protected override onHeaders(_streamId: number, isEndStream: boolean, block: Buffer): void {
-    this.#headerBlocks.push(this.#decoder.decode(block));
-    if (isEndStream) this.#ended();
+  protected override onHeaders(streamId: number, isEndStream: boolean, block: Buffer): void {
+    const fields = this.#decoder.decode(block);
+    const stream = this.streams.get(streamId);
+    stream?.headerBlocks.push(fields);
+    if (!isEndStream || !stream) return;
+    this.streams.delete(streamId);
+    const problem = this.#problemOf(stream);
+    if (problem) this.fail(problem);
+    else if (this.streams.size === 0) this.finish();
   }
 
-  protected override onData(_stream: BenchStream, isEndStream: boolean, lengthBytes: number): void {
+  protected override onData(stream: BulkStream, isEndStream: boolean, lengthBytes: number): void {
+    stream.receivedBytes += lengthBytes;
     this.receivedBytes += lengthBytes;
-    if (isEndStream) this.fail("the stream ended without trailers");
+    if (isEndStream) this.fail("a stream ended without trailers");
   }
 
   protected override onWindow(): void {
-    this.#sender?.pump();
+    for (const { sender } of this.streams.values()) sender?.pump();
   }
 
-  #ended(): void {
-    const problem = this.#problem();
-    if (problem) this.fail(problem);
-    else this.finish();
-  }
-
-  #problem(): string | undefined {
-    const trailers = new Map(this.#headerBlocks.at(-1));
+  #problemOf({ headerBlocks, sender, receivedBytes }: BulkStream): string | undefined {
+    const trailers = new Map(headerBlocks.at(-1));
     const status = trailers.get("grpc-status");
     if (status !== "0") return `grpc-status ${status}: ${trailers.get("grpc-message")}`;
-    if (!this.#isStopping || this.#headerBlocks.length !== 2) return "the stream ended by itself";
-    const ownBytes = this.#sender?.sentBytes ?? this.receivedBytes;
+    if (!this.#isStopping || headerBlocks.length !== 2) return "a stream ended by itself";
+    const ownBytes = sender?.sentBytes ?? receivedBytes;
     const peerBytes = Number(trailers.get(BYTES_TRAILER));
     return peerBytes === ownBytes ? undefined : `${ownBytes} bytes at the client, ${peerBytes} at the replica`;
   }
 }
 
-/** Start a bulk stream. With `up` the bytes are to be counted where they arrive, at the replica. */
-export async function startBulkLoad(target: LoadTarget, direction: Direction): Promise<Load> {
-  const socket = await connectFast(target.port, target.isTls, (bytes, count) => connection.receive(bytes, count));
-  const connection = new BulkConnection(socket, target, direction);
+/** Start bulk streams. With `up` the bytes are to be counted where they arrive, at the replica. */
+export async function startBulkLoad(
+  target: LoadTarget,
+  { direction, connections = 1, streams = 1 }: BulkShape,
+): Promise<Load> {
+  const started: BulkConnection[] = [];
+  for (let index = 0; index < connections; index++) {
+    const socket = await connectFast(target.port, target.isTls, (bytes, count) => connection.receive(bytes, count));
+    const connection = new BulkConnection(socket, target, direction, streams);
+    started.push(connection);
+  }
   return {
-    count: () => connection.receivedBytes,
-    failure: () => connection.failure,
+    count: () => started.reduce((sum, { receivedBytes }) => sum + receivedBytes, 0),
+    failure: () => started.find((connection) => connection.failure)?.failure,
     takeLatency: () => undefined,
     async stop() {
-      connection.stop();
-      await connection.close();
+      for (const connection of started) connection.stop();
+      await Promise.all(started.map((connection) => connection.close()));
     },
   };
 }

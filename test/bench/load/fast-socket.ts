@@ -11,17 +11,24 @@ const READ_BUFFER = Buffer.allocUnsafeSlow(256 * 1024);
 /** What Go's clients choose where the processor has AES instructions, and buildx is one. */
 const CLIENT_CIPHER = "TLS_AES_128_GCM_SHA256";
 
+/** How the benchmark's clients speak TLS to a port of 127.0.0.1. */
+export function tlsClientOptions(port: number): tls.ConnectionOptions {
+  return {
+    port,
+    host: "127.0.0.1",
+    servername: "localhost",
+    ALPNProtocols: ["h2"],
+    rejectUnauthorized: false,
+    ciphers: CLIENT_CIPHER,
+    minVersion: "TLSv1.3",
+  };
+}
+
 /** Connect to 127.0.0.1. `onBytes` is first called after the promise has resolved. */
 export async function connectFast(port: number, isTls: boolean, onBytes: OnBytes): Promise<net.Socket> {
   if (isTls) {
     const socket = tls.connect({
-      port,
-      host: "127.0.0.1",
-      servername: "localhost",
-      ALPNProtocols: ["h2"],
-      rejectUnauthorized: false,
-      ciphers: CLIENT_CIPHER,
-      minVersion: "TLSv1.3",
+      ...tlsClientOptions(port),
       onread: reusedBuffer(onBytes),
     } as tls.ConnectionOptions);
     await once(socket, "secureConnect");

@@ -15,11 +15,13 @@ import {
   trailersBlock,
   UNARY_MESSAGE_BYTES,
 } from "./shapes.ts";
+import { StatusSender } from "./status-sender.ts";
 
 interface ReplicaStream extends BenchStream {
   readonly path: string;
   receivedBytes: number;
   sender: BulkSender | undefined;
+  status: StatusSender | undefined;
 }
 
 /** The answer to a unary call; only the stream ids differ from call to call. */
@@ -43,6 +45,9 @@ export class ReplicaConnection extends BenchConnection<ReplicaStream> {
     super(socket);
     // A client that goes away is the generator's affair: it notices what it misses.
     socket.on("error", () => socket.destroy());
+    socket.once("close", () => {
+      for (const { status } of this.streams.values()) status?.stop();
+    });
     this.begin();
     this.flush();
   }
@@ -68,8 +73,10 @@ export class ReplicaConnection extends BenchConnection<ReplicaStream> {
       ungrantedBytes: 0,
       receivedBytes: 0,
       sender: undefined,
+      status: undefined,
     };
     this.streams.set(streamId, stream);
+    if (stream.path === BENCH_PATH.status) this.#startStatus(stream);
     if (isEndStream) this.#requestEnded(stream);
   }
 
@@ -81,7 +88,9 @@ export class ReplicaConnection extends BenchConnection<ReplicaStream> {
   }
 
   protected override onReset(streamId: number): void {
-    this.streams.get(streamId)?.sender?.abandon();
+    const stream = this.streams.get(streamId);
+    stream?.sender?.abandon();
+    stream?.status?.stop();
     this.streams.delete(streamId);
   }
 
@@ -105,6 +114,11 @@ export class ReplicaConnection extends BenchConnection<ReplicaStream> {
       case BENCH_PATH.down:
         stream.sender?.finish();
         return;
+      case BENCH_PATH.status:
+        stream.status?.stop();
+        this.append(headersFrame(stream.id, OK_TRAILERS_BLOCK, true));
+        this.streams.delete(stream.id);
+        return;
       case CONTENT_READ_PATH:
         this.#startDown(stream, CONTENT_BYTES);
         return;
@@ -125,6 +139,11 @@ export class ReplicaConnection extends BenchConnection<ReplicaStream> {
     this.setStreamId(at + ECHO_DATA_AT, stream.id);
     this.setStreamId(at + ECHO_TRAILERS_AT, stream.id);
     this.streams.delete(stream.id);
+  }
+
+  #startStatus(stream: ReplicaStream): void {
+    this.append(headersFrame(stream.id, RESPONSE_BLOCK));
+    stream.status = new StatusSender(this, stream, (at, streamId) => this.setStreamId(at, streamId));
   }
 
   #startDown(stream: ReplicaStream, limitBytes?: number): void {

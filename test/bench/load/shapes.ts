@@ -9,6 +9,8 @@ export const BENCH_PATH = {
   down: "/bench.v1.Bench/Down",
   /** One small message each way. */
   echo: "/bench.v1.Bench/Echo",
+  /** The replica says something small every {@link STATUS_PERIOD_MS}, until the client half-closes. */
+  status: "/bench.v1.Bench/Status",
 } as const;
 
 /** Reads content, as `buildx history export` does; the bench's replica has one, of {@link CONTENT_BYTES}, whatever the digest. */
@@ -35,6 +37,12 @@ export const BULK_FRAMES_PER_MESSAGE = 2;
 
 /** A unary request or answer with its prefix. */
 export const UNARY_MESSAGE_BYTES = 5 + 64;
+
+/** A message of a Status-like stream with its prefix: about one changed vertex. */
+export const STATUS_MESSAGE_BYTES = 5 + 251;
+
+/** Between two messages of such a stream. BuildKit's own progress comes ten times a second; this is more, so that there is something to measure. */
+export const STATUS_PERIOD_MS = 10;
 
 /** What grpc-go sends for a call, in its order. */
 export function requestFields(path: string, isTls: boolean): Field[] {

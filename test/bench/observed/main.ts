@@ -26,7 +26,7 @@ const VIEWERS = 50;
 
 const SCRAPE_EVERY_MS = 1_000;
 
-const MEASURED = ["cleartext-unary", "cleartext-bulk-down"] as const;
+const MEASURED = ["unary", "bulk-down"] as const;
 
 type Measured = (typeof MEASURED)[number];
 
@@ -82,13 +82,13 @@ async function main(): Promise<void> {
     const gateway = await startGateway({ replica: ports, certificate, folder, commandPrefix }, []);
     cleanups.push(gateway.stop);
     const { adminPort } = gateway;
-    const target = { version: "", cleartext: gateway, tls: gateway, stop: gateway.stop };
+    const target = { version: "", cleartext: gateway, tls: gateway, mtls: gateway, stop: gateway.stop };
 
     const measure = async (name: Measured): Promise<Figure> => {
       const chosen = MEASURES.find((one) => one.name === name)!;
-      const options = { seconds, unary: { connections: 16, concurrency: 4 } };
+      const options = { seconds, unary: { connections: 16, concurrency: 4 }, certificate };
       const { perSecond, cpuSecondsEach } = await runMeasure(chosen, target, { generator, replica }, options);
-      return { perSecond, cpuSecondsEach: cpuSecondsEach! };
+      return { perSecond: perSecond!, cpuSecondsEach: cpuSecondsEach! };
     };
     const measureWatched = async (name: Measured): Promise<Figure> => {
       const leave = watch(adminPort);

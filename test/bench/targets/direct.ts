@@ -8,6 +8,7 @@ export const direct: Target = {
       version: "no proxy",
       cleartext: { port: replica.plain, pid: undefined },
       tls: { port: replica.tls, pid: undefined },
+      mtls: { port: replica.tls, pid: undefined },
       stop: async () => {},
     };
   },

@@ -6,26 +6,32 @@ import type { Target, TargetContext } from "./target.ts";
 const MAIN = fileURLToPath(new URL("../../../dist/main.js", import.meta.url));
 const READY_PATIENCE_MS = 15_000;
 
-/** This project, as built: one process for cleartext and one for TLS, so that each has its own CPU time. */
+/** This project, as built: one process for each way in, so that each has its own CPU time. */
 export const gateway: Target = {
   name: "gateway",
   async start(context) {
     const { certPath, keyPath } = context.certificate;
-    const cleartext = await startGateway(context, []);
+    const withTls = ["--tls-cert", certPath, "--tls-key", keyPath];
+    const started: Awaited<ReturnType<typeof startGateway>>[] = [];
+    const stop = async (): Promise<void> => {
+      await Promise.all(started.map((server) => server.stop()));
+    };
     try {
-      const tls = await startGateway(context, ["--tls-cert", certPath, "--tls-key", keyPath]);
-      return {
-        version: `buildkit-gateway on Node ${process.version}`,
-        cleartext,
-        tls,
-        stop: async () => {
-          await Promise.all([cleartext.stop(), tls.stop()]);
-        },
-      };
+      for (const flags of [[], withTls, [...withTls, "--tls-client-ca", certPath]]) {
+        started.push(await startGateway(context, flags));
+      }
     } catch (reason) {
-      await cleartext.stop();
+      await stop();
       throw reason;
     }
+    const [cleartext, tls, mtls] = started;
+    return {
+      version: `buildkit-gateway on Node ${process.version}`,
+      cleartext: cleartext!,
+      tls: tls!,
+      mtls: mtls!,
+      stop,
+    };
   },
 };
 

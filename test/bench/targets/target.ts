@@ -24,6 +24,8 @@ export interface RunningTarget {
   readonly version: string;
   readonly cleartext: Entrance;
   readonly tls: Entrance;
+  /** Wants a client certificate. */
+  readonly mtls: Entrance;
   stop(): Promise<void>;
 }
 
@@ -34,6 +36,6 @@ export interface Target {
 }
 
 /** In the order of the report. */
-export const TARGET_NAMES = ["direct", "gateway", "nginx", "haproxy"] as const;
+export const TARGET_NAMES = ["direct", "gateway", "nginx", "haproxy", "nginx-stream", "haproxy-tcp"] as const;
 
 export type TargetName = (typeof TARGET_NAMES)[number];
