@@ -83,7 +83,7 @@ export class Pool {
   readonly fleet: Fleet;
   readonly placer: QueuedPlacer;
   /** What the data plane needs of it. */
-  readonly side: SwitchPool;
+  readonly side: SwitchPool & { readonly router: BuildGroups };
   readonly #facade: Facade;
   readonly #memory: WarmMemory;
   readonly #deletionCost: DeletionCostKeeper | undefined;
