@@ -81,7 +81,7 @@ export class Pool {
   readonly placer: QueuedPlacer;
   readonly #liveSteps: LiveSteps;
   /** What the data plane needs of it. */
-  readonly side: SwitchPool;
+  readonly side: SwitchPool & { readonly router: BuildGroups };
   readonly #facade: Facade;
   readonly #memory: WarmMemory;
   readonly #deletionCost: DeletionCostKeeper | undefined;

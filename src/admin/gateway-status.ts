@@ -2,6 +2,7 @@ import type { CertificateExpiry } from "../base/followed-tls.ts";
 import type { DiscoveryStatus } from "../replicas/discovery/discovery.ts";
 import type { ReplicaFacts } from "../replicas/facts.ts";
 import type { Replica } from "../replicas/replica.ts";
+import type { GroupCensus } from "../routing/group-census.ts";
 import type { ActivityView } from "./activity.ts";
 import type { PoolLoad } from "./load-route.ts";
 import type { Readiness } from "./probes.ts";
@@ -15,6 +16,8 @@ export interface StatusPool {
     discovery(): readonly DiscoveryStatus[];
     facts(id: string): ReplicaFacts | undefined;
   };
+  /** Its router counts the calls that belong to builds, and what it remembers. */
+  readonly side: { readonly router: { readonly census: GroupCensus } };
   load(): PoolLoad;
   waiting(max: number): readonly { readonly key: string; readonly waitedMs: number; readonly cause: string }[];
   warmKeys(replicaId: string, max: number): { readonly keys: readonly string[]; readonly count: number };
@@ -67,6 +70,7 @@ function poolStatus(pool: StatusPool, nowMs: number) {
   return {
     name,
     ...pool.load(),
+    groups: pool.side.router.census,
     discovery: fleet.discovery().map(({ ageMs, ...status }) => ({
       ...status,
       ...(ageMs !== undefined && { ageMs: Math.round(ageMs) }),

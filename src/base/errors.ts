@@ -56,12 +56,20 @@ export const ERROR_STATUS = {
 
 export type ErrorKind = keyof typeof ERROR_STATUS;
 
-/** An error that the gateway itself answers with. The message is lower case and holds no secret. */
+/**
+ * An error that the gateway itself answers with. The message is lower case and holds no secret.
+ *
+ * It has no stack: call sites refer to the objects whose methods ran, and an
+ * error that is remembered with its build would keep a connection in memory.
+ */
 export class GatewayError extends Error {
   readonly kind: ErrorKind;
 
   constructor(kind: ErrorKind, message: string, options?: ErrorOptions) {
+    const { stackTraceLimit } = Error;
+    Error.stackTraceLimit = 0;
     super(message, options);
+    Error.stackTraceLimit = stackTraceLimit;
     this.name = "GatewayError";
     this.kind = kind;
   }

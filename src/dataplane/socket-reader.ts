@@ -63,6 +63,12 @@ export class ReusedBufferReader {
     this.#onBytes = onBytes;
   }
 
+  /** The socket is closed: what it was read into goes to others, once nobody writes from it. Call it once. */
+  close(): void {
+    this.#onBytes = undefined;
+    this.#buffer.release();
+  }
+
   /** The next read callback tells Node to stop. */
   set isPaused(isPaused: boolean) {
     this.#isPaused = isPaused;

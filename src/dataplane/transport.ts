@@ -78,7 +78,10 @@ export class Transport implements Flushable {
       this.#error = error;
     });
     stream.on("end", () => this.#ended());
-    stream.on("close", () => this.#ended());
+    stream.on("close", () => {
+      this.#ended();
+      this.#reader?.close();
+    });
     this.#reader?.deliverTo(onBytes);
     if (this.#reader) this.#reader.readOn = () => void stream.resume();
     // Without a reader everything comes by events; with one, only what was read before it was there.

@@ -146,7 +146,8 @@ export class BuildGroup {
   failed(error: GatewayError): void {
     this.#stopPlacing();
     this.#holding.failed(error);
-    this.#state = { t: "failed", error };
+    // What is behind it, such as a socket's error, would be in memory for as long as the group is remembered.
+    this.#state = { t: "failed", error: new GatewayError(error.kind, error.message) };
     this.#settle();
   }
 
