@@ -8,7 +8,7 @@ export default defineConfig({
       {
         test: {
           name: "conformance",
-          include: ["test/conformance/**/*.test.ts"],
+          include: ["test/conformance/**/*.test.ts", "test/fuzz/**/*.test.ts"],
           testTimeout: 60_000,
           hookTimeout: 300_000,
         },

@@ -48,7 +48,7 @@ export function readConfigFile(path: string, origin: string, readFile: ReadFile)
 
 function parseConfigText(path: string, text: string): ConfigFile {
   const lines = new LineCounter();
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, stringKeys: true });
   const at = (offset: number) => `${path}:${lines.linePos(offset).line}`;
   const faults = [...document.errors, ...document.warnings];
   if (faults.length > 0) {
@@ -97,6 +97,7 @@ function offsetOf(document: Document, keys: readonly PropertyKey[]): number | un
 }
 
 function describeFault({ code, message }: { readonly code: string; readonly message: string }): string {
+  if (code === "NON_STRING_KEY") return "a key that is not text";
   if (code === "MULTIPLE_DOCS") return "more than one document";
   return message.replace(/^./, (letter) => letter.toLowerCase());
 }

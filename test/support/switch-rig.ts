@@ -37,24 +37,34 @@ export interface RigOptions {
   /** Replaces the placement; what it would have been is given to it. */
   readonly wrapPlacer?: (usual: Placer) => Placer;
   readonly parts?: GatewayParts;
+  /** Is given each way to stop what was started. Default: the test's end calls them. */
+  readonly atEnd?: (stop: () => void | Promise<void>) => void;
 }
 
 /**
  * The whole gateway in this process, on a clock that only the test moves, in
  * front of replicas that the test scripts. Everything is stopped when the test
- * is over.
+ * is over, unless who starts it sees to that.
  */
 export class SwitchRig {
   readonly clock: FakeClock;
   readonly gateway: Gateway;
   readonly fleet: Fleet;
   readonly replicas: readonly ScriptedReplica[];
+  readonly #atEnd: (stop: () => void | Promise<void>) => void;
 
-  private constructor(clock: FakeClock, gateway: Gateway, fleet: Fleet, replicas: readonly ScriptedReplica[]) {
+  private constructor(
+    clock: FakeClock,
+    gateway: Gateway,
+    fleet: Fleet,
+    replicas: readonly ScriptedReplica[],
+    atEnd: (stop: () => void | Promise<void>) => void,
+  ) {
     this.clock = clock;
     this.gateway = gateway;
     this.fleet = fleet;
     this.replicas = replicas;
+    this.#atEnd = atEnd;
   }
 
   /** Resolves when every replica is ready. */
@@ -67,9 +77,10 @@ export class SwitchRig {
       settings = {},
       wrapPlacer = (usual) => usual,
       parts,
+      atEnd = onTestFinished,
     } = options;
     const replicas = await Promise.all(Array.from({ length: count }, (_, i) => ScriptedReplica.start(`r${i + 1}`)));
-    onTestFinished(() => {
+    atEnd(() => {
       for (const replica of replicas) replica.stop();
     });
     const flags = [`--admin=${admin}`, ...(file === undefined ? [] : ["--config=rig.yaml"]), ...argv];
@@ -84,8 +95,8 @@ export class SwitchRig {
       },
       ...parts,
     });
-    onTestFinished(() => gateway.stop());
-    const rig = new SwitchRig(clock, gateway, fleet!, replicas);
+    atEnd(() => gateway.stop());
+    const rig = new SwitchRig(clock, gateway, fleet!, replicas, atEnd);
     await rig.allReady();
     return rig;
   }
@@ -122,7 +133,7 @@ export class SwitchRig {
   /** A TCP connection that says nothing. */
   async socket(): Promise<Socket> {
     const socket = connect({ port: this.address.port, host: "127.0.0.1", noDelay: true });
-    onTestFinished(() => void socket.destroy());
+    this.#atEnd(() => void socket.destroy());
     await once(socket, "connect");
     return socket;
   }

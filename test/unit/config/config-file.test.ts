@@ -27,6 +27,9 @@ describe("a file that cannot be used is one clear problem", () => {
     ["not a map", "- a\n", "gateway.yaml (--config): not a map of settings"],
     ["more than one document", "a: 1\n---\nb: 2\n", "gateway.yaml:2: more than one document"],
     ["a repeated key", "log:\n  level: info\n  level: warn\n", "gateway.yaml:3: map keys must be unique"],
+    // Node warned of these on its own, in the middle of everything: found by `npm run fuzz`.
+    ["a key that is a list", "? [a]\n: 1\n", "gateway.yaml:1: a key that is not text"],
+    ["a key that is an alias", "a: &x [b]\n? *x\n: 1\n", "gateway.yaml:2: a key that is not text"],
     ["an unknown tag", "a: !!binaries 1\n", "gateway.yaml:1: unresolved tag: tag:yaml.org,2002:binaries"],
     ["nesting without end", "[".repeat(500_000), "gateway.yaml (--config): nested too deeply"],
     ["nesting by dashes", `${"- ".repeat(100)}a`, "gateway.yaml (--config): nested too deeply"],

@@ -175,6 +175,19 @@ describe("problems", () => {
     ]);
   });
 
+  // Found by `npm run fuzz`.
+  test("a key that cannot be seen is shown in quotes", () => {
+    const file = '"": 1\npools:\n  "": 5\nlog: { "a\\nb": 1, "\\e[31m": 2 }\n';
+    expect(problemsOf({ file })).toEqual(
+      expect.arrayContaining([
+        '"" (gateway.yaml:1): unknown key',
+        'pools."" (gateway.yaml:3): not a section (write its keys below it, indented)',
+        'log."a\\nb" (gateway.yaml:4): unknown key',
+        'log."\\u001b[31m" (gateway.yaml:4): unknown key',
+      ]),
+    );
+  });
+
   test("a setting that has had another name is told its new one", () => {
     const env = { BUILDKIT_GATEWAY_PLACEMENT_AFFINITY: "image" };
     expect(problemsOf({ argv: REPLICA, env, file: "placement:\n  affinity: [image]\n" })).toEqual([
