@@ -52,7 +52,7 @@ async function startWithTls(options: RigOptions & { readonly mode?: string } = {
 }
 
 describe.each(READING_WAYS)("read $way", ({ parts }) => {
-  describe("a client that does not speak HTTP/2", () => {
+  describe("a client that does not speak HTTP/2 (RFC 9113 §3.4)", () => {
     test.each(["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST /grpc HTTP/1.1\r\nContent-Length: 0\r\n\r\n"])(
       "but HTTP/1.1 is told so in HTTP/1.1: %j",
       async (request) => {
@@ -118,7 +118,7 @@ describe.each(READING_WAYS)("read $way", ({ parts }) => {
     });
   });
 
-  describe("over TLS", () => {
+  describe("over TLS (RFC 9113 §3.2, §9.2)", () => {
     test.each([
       ["without ALPN", undefined],
       ["with h2", ["h2"]],
