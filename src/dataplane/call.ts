@@ -212,11 +212,6 @@ export class Call implements RoutedCall, StreamReceiver {
 
   /** Payload of the replica's that could not pass at once. */
   sendDown(upstream: Stream, bytes: Buffer, isEndOfStream: boolean): void {
-    if (!this.stream.hasSentHeaders) {
-      // DATA before a response's HEADERS is malformed (RFC 9113 §8.1).
-      upstream.connection.faultStream(upstream, ErrorCode.PROTOCOL_ERROR);
-      return;
-    }
     if (!this.#filterDown) {
       this.stream.sendData(bytes, isEndOfStream);
       upstream.connection.congestion.stopReadingFor(this.stream.connection);
@@ -240,7 +235,7 @@ export class Call implements RoutedCall, StreamReceiver {
     // Where the gateway has begun the response, the replica's own beginning is not news, only its end.
     else if (isEndOfStream) this.stream.sendHeaders(trailersOf(fields), true);
     // From here on the replica's payload need not be looked at.
-    if (this.#state.t === "joined" && this.stream.hasSentHeaders && !this.#filterDown) {
+    if (this.#state.t === "joined" && this.#state.upstream.hasReceivedHeaders && !this.#filterDown) {
       this.#state.upstream.partner = this.stream;
     }
   }

@@ -1,3 +1,4 @@
+import { constants } from "node:crypto";
 import { connect as connectTcp, isIP, type TcpNetConnectOpts } from "node:net";
 import type { Duplex } from "node:stream";
 import { type ConnectionOptions, checkServerIdentity, connect as connectTls } from "node:tls";
@@ -47,6 +48,8 @@ export function dial(address: Address, tls: TlsMaterial | undefined, buffers: Re
     checkServerIdentity: (_host, certificate) => checkServerIdentity(name, certificate),
     ALPNProtocols: ["h2"],
     minVersion: "TLSv1.2",
+    // RFC 9113 §9.2.1.
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION,
     onread: reader.option,
   };
   const socket = connectTls(options);

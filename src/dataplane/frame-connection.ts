@@ -197,15 +197,23 @@ export class FrameConnection {
     stream.wasReset(code);
   }
 
-  /** Answer a frame on a stream that may be gone with RST_STREAM. */
+  /**
+   * Answer a frame on a stream that may be gone with RST_STREAM, once for a
+   * stream (RFC 9113 §5.4.2). None may name an idle stream (§6.4): there the
+   * error is the connection's, and thrown.
+   */
   resetAbsent(streamId: number, code: ErrorCodeValue): void {
     const stream = this.streams.get(streamId);
-    if (stream) this.faultStream(stream, code);
-    else {
-      this.countControlFrame("frames on closed streams");
-      this.streams.rememberReset(streamId);
-      this.writer.reset(streamId, code);
+    if (stream) {
+      this.faultStream(stream, code);
+      return;
     }
+    const absence = this.streams.absence(streamId);
+    if (absence === "idle") throw new ConnectionError(code, `a fault on idle stream ${streamId}`);
+    if (absence === "resetByUs") return;
+    this.countControlFrame("frames on closed streams");
+    this.streams.rememberReset(streamId);
+    this.writer.reset(streamId, code);
   }
 
   writeHeaders(stream: Stream, fields: readonly HeaderField[], isEndOfStream: boolean): void {

@@ -51,7 +51,6 @@ export class HeaderReader {
   /** Read a HEADERS frame; a value when its block is whole. Throws ConnectionError. */
   headers(flags: number, streamId: number, payload: Buffer): ReadHeaders | undefined {
     const parts = readHeadersPayload(flags, payload);
-    if (!parts) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "HEADERS padding longer than its frame");
     const isEndOfStream = (flags & FrameFlag.END_STREAM) !== 0;
     const isSelfDependent = parts.dependsOn === streamId;
     if (flags & FrameFlag.END_HEADERS) {

@@ -47,6 +47,11 @@ export class InboundFrames implements FrameSink {
       this.#connection.faultStream(stream, ErrorCode.FLOW_CONTROL_ERROR);
       return;
     }
+    if (!stream.hasReceivedHeaders || !stream.receiveContent(size, isEndOfStream)) {
+      this.#run.flush();
+      this.#connection.faultStream(stream, ErrorCode.PROTOCOL_ERROR);
+      return;
+    }
     if (size > 0) this.#connection.controlFlood.earn();
     else if (!isEndOfStream && isEndOfFrame) this.#connection.countControlFrame("empty DATA");
     const { partner } = stream;
@@ -72,8 +77,7 @@ export class InboundFrames implements FrameSink {
   #dataOnAbsent(streamId: number, stream: Stream | undefined): void {
     this.#connection.streams.refuseIdle(streamId, "DATA");
     if (stream) this.#connection.faultStream(stream, ErrorCode.STREAM_CLOSED);
-    else if (this.#connection.streams.absence(streamId) === "closed")
-      this.#connection.resetAbsent(streamId, ErrorCode.STREAM_CLOSED);
+    else this.#connection.resetAbsent(streamId, ErrorCode.STREAM_CLOSED);
   }
 
   frame(type: number, flags: number, streamId: number, payload: Buffer): void {

@@ -2,19 +2,20 @@ import { GatewayError } from "../base/errors.ts";
 import { ConnectionError, ErrorCode } from "../http2/errors.ts";
 import { DEFAULT_WINDOW_BYTES } from "../http2/frames.ts";
 import type { HeaderField } from "../http2/header-field.ts";
-import { requestFault, responseFault, trailersFault } from "../http2/header-rules.ts";
+import { isInformational, requestFault, responseFault, trailersFault } from "../http2/header-rules.ts";
 import type { RequestHandler } from "./connection-options.ts";
 import type { FrameConnection } from "./frame-connection.ts";
 import { HeaderReader, type ReadHeaders } from "./header-reader.ts";
+import { SoundLists } from "./sound-lists.ts";
 import { Stream } from "./stream.ts";
 
 /** Acts on header lists: requests on a server's side, responses on a client's, trailers on both. */
 export class InboundHeaders {
   readonly #connection: FrameConnection;
   readonly #reader: HeaderReader;
-  // Lists that were found in order: lists that repeat are the same object. What is fit for a request is not for trailers.
-  readonly #soundRequests = new WeakSet<readonly HeaderField[]>();
-  readonly #soundAnswers = new WeakSet<readonly HeaderField[]>();
+  readonly #requests = new SoundLists(requestFault);
+  readonly #responses = new SoundLists(responseFault);
+  readonly #trailers = new SoundLists(trailersFault);
 
   constructor(connection: FrameConnection) {
     this.#connection = connection;
@@ -36,7 +37,7 @@ export class InboundHeaders {
 
   #headersRead(read: ReadHeaders | undefined): void {
     if (!read) return;
-    const { streamId, isEndOfStream, decoded } = read;
+    const { streamId, isEndOfStream, isSelfDependent, decoded } = read;
     const known = this.#connection.streams.get(streamId);
     const { requests } = this.#connection.options;
     if (requests && !known && streamId % 2 === 1 && this.#connection.streams.isNew(streamId)) {
@@ -54,9 +55,7 @@ export class InboundHeaders {
       known.wasLost(new GatewayError("limit_exceeded", text));
       return;
     }
-    const isResponse = !requests && decoded.fields[0]?.name === ":status";
-    const findFault = isResponse ? responseFault : trailersFault;
-    if (!isSound(decoded.fields, this.#soundAnswers, findFault) || (!isResponse && !isEndOfStream)) {
+    if (isSelfDependent || !this.#advance(known, decoded.fields, isEndOfStream)) {
       this.#connection.faultStream(known, ErrorCode.PROTOCOL_ERROR);
       return;
     }
@@ -64,11 +63,23 @@ export class InboundHeaders {
     if (isEndOfStream) known.remoteEnded();
   }
 
+  /** One more header list of a message: interim responses, the response, trailers (RFC 9113 §8.1). False: malformed. */
+  #advance(stream: Stream, fields: readonly HeaderField[], isEndOfStream: boolean): boolean {
+    if (stream.hasReceivedHeaders) {
+      return isEndOfStream && this.#trailers.look(fields).isSound && stream.receiveContent(0, true);
+    }
+    const { isSound, contentBytes } = this.#responses.look(fields);
+    if (!isSound) return false;
+    if (isInformational(fields)) return !isEndOfStream;
+    stream.beginReceiving(contentBytes);
+    return stream.receiveContent(0, isEndOfStream);
+  }
+
   #requestRead({ streamId, isEndOfStream, isSelfDependent, decoded }: ReadHeaders, requests: RequestHandler): void {
     const { limits } = this.#connection.options;
     this.#connection.streams.lastPeerId = streamId;
-    const isMalformed =
-      isSelfDependent || (decoded.t === "ok" && !isSound(decoded.fields, this.#soundRequests, requestFault));
+    const { isSound, contentBytes } = decoded.t === "ok" ? this.#requests.look(decoded.fields) : UNKNOWN;
+    const isMalformed = isSelfDependent || !isSound || (isEndOfStream && contentBytes > 0);
     if (isMalformed || this.#connection.streams.size >= limits.streams) {
       this.#connection.resetAbsent(streamId, isMalformed ? ErrorCode.PROTOCOL_ERROR : ErrorCode.REFUSED_STREAM);
       return;
@@ -80,6 +91,7 @@ export class InboundHeaders {
       this.#connection.peer.initialWindowBytes,
       DEFAULT_WINDOW_BYTES,
     );
+    stream.beginReceiving(contentBytes);
     this.#connection.streams.add(stream);
     if (isEndOfStream) stream.remoteEnded();
     if (decoded.t === "tooLarge") requests.requestTooLarge(stream, decoded.listBytes);
@@ -95,16 +107,9 @@ export class InboundHeaders {
     if (this.#connection.options.requests && this.#connection.streams.absence(streamId) === "closed") {
       throw new ConnectionError(ErrorCode.STREAM_CLOSED, `HEADERS on closed stream ${streamId}`);
     }
+    this.#connection.resetAbsent(streamId, ErrorCode.STREAM_CLOSED);
   }
 }
 
-function isSound(
-  fields: readonly HeaderField[],
-  known: WeakSet<readonly HeaderField[]>,
-  findFault: (fields: readonly HeaderField[]) => string | undefined,
-): boolean {
-  if (known.has(fields)) return true;
-  if (findFault(fields) !== undefined) return false;
-  known.add(fields);
-  return true;
-}
+/** Of a list that is too large to be looked at. */
+const UNKNOWN = { isSound: true, contentBytes: -1 };

@@ -1,4 +1,5 @@
 import type { HeaderField } from "../http2/header-field.ts";
+import { isInformational } from "../http2/header-rules.ts";
 import type { FrameConnection } from "./frame-connection.ts";
 
 /** Who hears what arrives on a stream. One at a time; changing it is how a held stream becomes a spliced one. */
@@ -60,6 +61,10 @@ export class Stream {
   receiver: StreamReceiver;
   /** A header list other than an informational one has been sent: only trailers may follow. */
   hasSentHeaders = false;
+  /** The same of the peer. */
+  hasReceivedHeaders = false;
+  /** Content that the peer has still to send by its `content-length`; -1 where it named none. */
+  #promisedBytes = -1;
   /**
    * Where DATA goes without being looked at. While set, `receiver.data` is only
    * called for what the partner cannot take at once.
@@ -131,6 +136,19 @@ export class Stream {
       this.#enqueue({ t: "data", bytes: owned.subarray(sent), isEndOfStream });
       this.#addQueued(bytes.length - sent);
     } else if (isEndOfStream) this.localEnded();
+  }
+
+  /** The peer's message begins; `contentBytes` is what its `content-length` says, -1 where it says nothing. */
+  beginReceiving(contentBytes: number): void {
+    this.hasReceivedHeaders = true;
+    this.#promisedBytes = contentBytes;
+  }
+
+  /** Take note of content that has come; false where its sum is not what `content-length` says (RFC 9113 §8.1.1). */
+  receiveContent(bytes: number, isEndOfStream: boolean): boolean {
+    if (this.#promisedBytes < 0) return true;
+    this.#promisedBytes -= bytes;
+    return isEndOfStream ? this.#promisedBytes === 0 : this.#promisedBytes >= 0;
   }
 
   /** Let the peer send `bytes` more. Where the stream has no id yet, the peer is told when it has. */
@@ -244,11 +262,6 @@ export class Stream {
     } while (sent < bytes.length);
     return -1;
   }
-}
-
-function isInformational(fields: readonly HeaderField[]): boolean {
-  const first = fields[0];
-  return first?.name === ":status" && first.value.startsWith("1");
 }
 
 /** For a stream that nobody listens to. */

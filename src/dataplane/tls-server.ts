@@ -10,6 +10,15 @@ const ROTATE_TICKETS_MS = 3_600_000;
 
 const TICKET_KEY_BYTES = 48;
 
+/**
+ * Those that RFC 9113 does not prohibit for HTTP/2 (§9.2.2, appendix A) and
+ * that OpenSSL offers: authenticated, with ephemeral keys. By version: 1.3, 1.2.
+ */
+const CIPHER_SUITES = [
+  "TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256",
+  "ECDHE+AESGCM:ECDHE+CHACHA20",
+].join(":");
+
 /** What handshakes are made with, and who hears of them. */
 export interface TlsServerOptions {
   /** With a `ca`, clients are asked for a certificate of it. */
@@ -73,11 +82,10 @@ function contextOptions({ ca, cert, key }: TlsMaterial): TlsOptions {
   return {
     ...(cert && { cert }),
     ...(key && { key }),
-    ...(ca && {
-      ca,
-      // A resumed session shows no certificate again: an authority that is no longer trusted would still let its clients in.
-      secureOptions: constants.SSL_OP_NO_TICKET,
-    }),
+    ...(ca && { ca }),
+    // A resumed session shows no certificate again: an authority that is no longer trusted would still let its clients in.
+    secureOptions: constants.SSL_OP_NO_RENEGOTIATION | (ca ? constants.SSL_OP_NO_TICKET : 0),
+    ciphers: CIPHER_SUITES,
     minVersion: "TLSv1.2",
   };
 }

@@ -1,4 +1,5 @@
 /** Frame types, flags and layouts of HTTP/2 (RFC 9113 §6), and writers for the small control frames. */
+import { ConnectionError, ErrorCode } from "./errors.ts";
 
 /** Octets in a frame header (RFC 9113 §4.1). */
 export const FRAME_HEADER_BYTES = 9;
@@ -92,21 +93,22 @@ export interface HeadersPayload {
   readonly dependsOn: number;
 }
 
-/** Take padding and the deprecated priority fields off a HEADERS payload. `undefined`: lengths that do not fit. */
-export function readHeadersPayload(flags: number, payload: Buffer): HeadersPayload | undefined {
-  let start = 0;
-  let end = payload.length;
-  if (flags & FrameFlag.PADDED) {
-    if (payload.length < 1) return undefined;
-    end -= payload[0]!;
-    start = 1;
+/**
+ * Take padding and the deprecated priority fields off a HEADERS payload.
+ * Throws ConnectionError: FRAME_SIZE_ERROR where the fields that its flags
+ * promise do not fit (RFC 9113 §4.2), PROTOCOL_ERROR where its padding does not.
+ */
+export function readHeadersPayload(flags: number, payload: Buffer): HeadersPayload {
+  const isPadded = (flags & FrameFlag.PADDED) !== 0;
+  const priorityStart = isPadded ? 1 : 0;
+  const start = priorityStart + (flags & FrameFlag.PRIORITY ? 5 : 0);
+  if (payload.length < start) {
+    throw new ConnectionError(ErrorCode.FRAME_SIZE_ERROR, `HEADERS of ${payload.length} bytes for ${start} of fields`);
   }
-  let dependsOn = -1;
-  if (flags & FrameFlag.PRIORITY) {
-    if (end - start < 5) return undefined;
-    dependsOn = payload.readUInt32BE(start) & 0x7fff_ffff;
-    start += 5;
-  }
-  if (end < start) return undefined;
-  return { fragment: payload.subarray(start, end), dependsOn };
+  const end = payload.length - (isPadded ? payload[0]! : 0);
+  if (end < start) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "HEADERS padding longer than its frame");
+  return {
+    fragment: payload.subarray(start, end),
+    dependsOn: start > priorityStart ? payload.readUInt32BE(priorityStart) & 0x7fff_ffff : -1,
+  };
 }

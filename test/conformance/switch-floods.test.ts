@@ -174,7 +174,7 @@ describe("what is no flood", () => {
   });
 });
 
-describe("streams over limits.streams", () => {
+describe("streams over limits.streams (RFC 9113 §5.1.2, §8.7)", () => {
   test("are refused, which lets a client try them again, and room is made by those that end", async () => {
     const rig = await SwitchRig.start({ settings: { LIMITS_STREAMS: "3" } });
     const client = await rig.client();

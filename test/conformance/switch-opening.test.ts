@@ -1,19 +1,17 @@
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import http2 from "node:http2";
 import type { Socket } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { connect as connectTls, type TLSSocket } from "node:tls";
+import { connect as connectTls } from "node:tls";
 import { describe, expect, onTestFinished, test } from "vitest";
-import { TestAuthority } from "../support/lab/certificates.ts";
 import { settled } from "../support/raw-http2/barrier.ts";
 import { CLIENT_PREFACE, FrameType, headersFrame, settingsFrame } from "../support/raw-http2/frames.ts";
 import { OK_BLOCK, RESPONSE_BLOCK, requestBlock } from "../support/raw-http2/grpc-fields.ts";
 import { fieldOf, readMessage } from "../support/raw-http2/raw-message.ts";
 import { RawPeer } from "../support/raw-http2/raw-peer.ts";
 import { bodyOf, sendBody } from "../support/raw-http2/send-body.ts";
-import { READING_WAYS, type RigOptions, SwitchRig } from "../support/switch-rig.ts";
+
+import { READING_WAYS, SwitchRig } from "../support/switch-rig.ts";
+import { startWithTls } from "../support/tls-rig.ts";
 
 /** Everything that the other side says until it closes. */
 async function allOf(socket: Socket): Promise<Buffer> {
@@ -23,36 +21,8 @@ async function allOf(socket: Socket): Promise<Buffer> {
   return Buffer.concat(chunks);
 }
 
-/** A rig with a certificate of its own, and what clients need to trust it. */
-async function startWithTls(options: RigOptions & { readonly mode?: string } = {}) {
-  const authority = new TestAuthority();
-  const { cert, key } = authority.issue({ commonName: "gateway", names: ["localhost", "127.0.0.1"] });
-  const folder = mkdtempSync(join(tmpdir(), "switch-rig-"));
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  const files = { cert: join(folder, "cert.pem"), key: join(folder, "key.pem") };
-  writeFileSync(files.cert, cert);
-  writeFileSync(files.key, key);
-  const rig = await SwitchRig.start({
-    ...options,
-    argv: [`--tls-cert=${files.cert}`, `--tls-key=${files.key}`],
-    settings: { TLS_MODE: options.mode ?? "optional", ...options.settings },
-  });
-  const connect = async (alpn?: string[]): Promise<TLSSocket> => {
-    const socket = connectTls({
-      host: "127.0.0.1",
-      port: rig.address.port,
-      ca: authority.cert,
-      ...(alpn && { ALPNProtocols: alpn }),
-    });
-    onTestFinished(() => void socket.destroy());
-    await once(socket, "secureConnect");
-    return socket;
-  };
-  return { rig, connect };
-}
-
 describe.each(READING_WAYS)("read $way", ({ parts }) => {
-  describe("a client that does not speak HTTP/2", () => {
+  describe("a client that does not speak HTTP/2 (RFC 9113 §3.4)", () => {
     test.each(["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST /grpc HTTP/1.1\r\nContent-Length: 0\r\n\r\n"])(
       "but HTTP/1.1 is told so in HTTP/1.1: %j",
       async (request) => {
@@ -118,10 +88,10 @@ describe.each(READING_WAYS)("read $way", ({ parts }) => {
     });
   });
 
-  describe("over TLS", () => {
+  describe("over TLS (RFC 9113 §3.2, §9.2)", () => {
     test.each([
-      ["without ALPN", undefined],
-      ["with h2", ["h2"]],
+      ["without ALPN", {}],
+      ["with h2", { ALPNProtocols: ["h2"] }],
     ])("%s a client is served, and reads SETTINGS before it has sent a byte", async (_name, alpn) => {
       const { rig, connect } = await startWithTls({ parts });
       const client = new RawPeer(await connect(alpn), "client");
@@ -143,7 +113,7 @@ describe.each(READING_WAYS)("read $way", ({ parts }) => {
 
     test("a client that offers only HTTP/1.1 is refused in the handshake", async () => {
       const { connect } = await startWithTls({ parts });
-      await expect(connect(["http/1.1"])).rejects.toThrow(/no application protocol/i);
+      await expect(connect({ ALPNProtocols: ["http/1.1"] })).rejects.toThrow(/no application protocol/i);
     });
 
     test("cleartext is served beside it where TLS is optional", async () => {
@@ -197,7 +167,7 @@ describe.each(READING_WAYS)("read $way, clients that have not said a word", ({ p
     const handshaking = await rig.socket();
     // The beginning of a ClientHello.
     handshaking.write(Buffer.of(0x16, 3, 1, 0, 200, 1));
-    const served = await connect(["h2"]);
+    const served = await connect({ ALPNProtocols: ["h2"] });
     const third = await rig.silentClient();
     await third.ended();
     served.destroy();
@@ -219,7 +189,10 @@ test("clients that the gateway closes leave room, over TLS as in the clear", asy
   for (let round = 0; round < 3; round++) {
     // A handshake that fails, and clients whose first frame is none that may come first.
     await closed(() => rig.socket(), Buffer.concat([Buffer.of(0x16, 3, 1, 0, 4), Buffer.from("junk")]));
-    await closed(() => connect(["h2"]), Buffer.concat([CLIENT_PREFACE, headersFrame(1, requestBlock())]));
+    await closed(
+      () => connect({ ALPNProtocols: ["h2"] }),
+      Buffer.concat([CLIENT_PREFACE, headersFrame(1, requestBlock())]),
+    );
     await closed(() => rig.socket(), Buffer.concat([CLIENT_PREFACE, headersFrame(1, requestBlock())]));
   }
 });

@@ -7,6 +7,7 @@ import { TurnFlusher } from "../../src/dataplane/turn-flusher.ts";
 import { connectionPair } from "./duplex-pair.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { RawPeer } from "./raw-http2/raw-peer.ts";
+import { watch } from "./watch.ts";
 
 const LIMITS: ConnectionLimits = {
   headerListBytes: 65_536,
@@ -45,6 +46,7 @@ export class ConnectionUnderTest {
       ...(requests && { requests }),
     });
     this.peer = new RawPeer(theirs, requests ? "client" : "server");
+    watch([this.peer]);
     this.connection.start();
     onTestFinished(() => {
       ours.destroy();

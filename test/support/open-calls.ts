@@ -44,9 +44,3 @@ export async function someStreams(): Promise<{ rig: SwitchRig; client: RawPeer; 
 export function expectKept(...peers: RawPeer[]): void {
   for (const peer of peers) expect(peer.flow.violations).toEqual([]);
 }
-
-/** The stream ends with RST_STREAM and this code; the connection goes on. */
-export async function expectStreamError(client: RawPeer, streamId: number, code: number): Promise<void> {
-  expect((await client.nextOf("RST_STREAM", streamId)).payload.readUInt32BE(0)).toBe(code);
-  await settled(client);
-}

@@ -26,6 +26,8 @@ export class ScriptedReplica {
   onSwitchSocket: (socket: Socket) => void = (socket) => this.#offer(socket);
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  /** Every connection of the switch's so far that a {@link RawPeer} has taken. */
+  readonly peers: RawPeer[] = [];
   readonly #offered: RawPeer[] = [];
   readonly #takers: ((peer: RawPeer) => void)[] = [];
   #port = 0;
@@ -103,6 +105,7 @@ export class ScriptedReplica {
 
   #offer(socket: Socket): void {
     const peer = new RawPeer(socket, "server");
+    this.peers.push(peer);
     socket.resume();
     const taker = this.#takers.shift();
     if (taker) taker(peer);

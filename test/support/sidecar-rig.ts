@@ -8,6 +8,7 @@ import { startSidecar } from "../../src/sidecar.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { RawPeer } from "./raw-http2/raw-peer.ts";
 import { ScriptedReplica, SWITCH_MARK_BYTES } from "./scripted-replica.ts";
+import { watch } from "./watch.ts";
 
 /** A sidecar in this process, on a clock that only the test moves, before a gateway that the test scripts. */
 export class SidecarRig {
@@ -34,6 +35,7 @@ export class SidecarRig {
   static async start(argv: readonly string[] = []): Promise<SidecarRig> {
     const upstream = await ScriptedReplica.start("gateway");
     onTestFinished(() => upstream.stop());
+    watch(upstream.peers);
     const loaded = loadSidecarConfig({
       argv: ["--listen=tcp://127.0.0.1:0", `--upstream=${upstream.address}`, ...argv],
       env: { BUILDKIT_GATEWAY_LIMITS_REPLICA_HEADER_LIST_BYTES: `${SWITCH_MARK_BYTES}B` },
@@ -56,6 +58,7 @@ export class SidecarRig {
     onTestFinished(() => void socket.destroy());
     await once(socket, "connect");
     const client = new RawPeer(socket, "client");
+    watch([client]);
     client.begin("client");
     await client.nextOf("SETTINGS");
     return client;

@@ -12,6 +12,7 @@ import type { Placer } from "../../src/routing/placer.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { RawPeer } from "./raw-http2/raw-peer.ts";
 import { ScriptedReplica, SWITCH_MARK_BYTES } from "./scripted-replica.ts";
+import { watch } from "./watch.ts";
 
 /** Sockets are read by `data` events only, as in a runtime without the unofficial door. */
 const CLOSED_DOOR: OnReadDoor = { adopt: () => undefined, install: () => false };
@@ -83,6 +84,7 @@ export class SwitchRig {
     atEnd(() => {
       for (const replica of replicas) replica.stop();
     });
+    for (const replica of replicas) watch(replica.peers);
     const flags = [`--admin=${admin}`, ...(file === undefined ? [] : ["--config=rig.yaml"]), ...argv];
     const config = loadRigConfig(replicas, flags, settings, file);
     const clock = new FakeClock();
@@ -140,7 +142,9 @@ export class SwitchRig {
 
   /** A client that has sent nothing. */
   async silentClient(): Promise<RawPeer> {
-    return new RawPeer(await this.socket(), "client");
+    const client = new RawPeer(await this.socket(), "client");
+    watch([client]);
+    return client;
   }
 
   /** A client that has exchanged SETTINGS. */

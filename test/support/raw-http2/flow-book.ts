@@ -37,6 +37,10 @@ export class FlowBook {
   #waiting: (() => void)[] = [];
   /** Largest frame the other end takes. */
   maxFrameBytes = 16_384;
+  /** Largest frame that this end has ever said to take. */
+  announcedFrameBytes = 16_384;
+  /** Highest stream that this end has sent HEADERS on. */
+  highestOpenedId = 0;
   /** What the other end sent beyond its windows. Empty for as long as it behaves. */
   readonly violations: string[] = [];
 
@@ -104,10 +108,14 @@ export class FlowBook {
 
   #sent(type: number, flags: number, streamId: number, lengthBytes: number, payload: Buffer): void {
     if (type === FrameType.DATA) this.#own.used(streamId, lengthBytes);
+    else if (type === FrameType.HEADERS) this.highestOpenedId = Math.max(this.highestOpenedId, streamId);
     else if (type === FrameType.WINDOW_UPDATE && lengthBytes === 4) this.#others.add(streamId, payload.readUInt32BE(0));
     else if (type === FrameType.SETTINGS && !(flags & Flag.ACK)) {
-      const last = readSettings(payload).findLast(([id]) => id === Setting.INITIAL_WINDOW_SIZE);
+      const settings = readSettings(payload);
+      const last = settings.findLast(([id]) => id === Setting.INITIAL_WINDOW_SIZE);
       this.#announced.push(last?.[1]);
+      const frameBytes = settings.filter(([id]) => id === Setting.MAX_FRAME_SIZE).map(([, bytes]) => bytes);
+      this.announcedFrameBytes = Math.max(this.announcedFrameBytes, ...frameBytes);
     }
   }
 }

@@ -5,6 +5,7 @@ import { FrameReader } from "./frame-reader.ts";
 import { CLIENT_PREFACE, type Frame, FrameType, settingsFrame } from "./frames.ts";
 import { PlainHpackDecoder } from "./hpack-decoder.ts";
 import type { Field } from "./hpack-encoder.ts";
+import { SenderRules } from "./sender-rules.ts";
 
 /**
  * One end of an HTTP/2 connection driven frame by frame by a test. It answers
@@ -16,6 +17,8 @@ export class RawPeer {
   readonly received: Frame[] = [];
   /** The windows of both directions, as long as every octet is sent by {@link send}. */
   readonly flow = new FlowBook();
+  /** Holds whatever comes against the rules for whoever sends it. */
+  readonly rules: SenderRules;
   /** Decodes the blocks of this connection; feed it every block, in order. */
   readonly #decoder = new PlainHpackDecoder();
   readonly #waiting = new Set<() => void>();
@@ -26,6 +29,7 @@ export class RawPeer {
   /** A `client` end sends nothing yet; a `server` end swallows the client's preface. */
   constructor(socket: Duplex, role: "client" | "server") {
     this.socket = socket;
+    this.rules = new SenderRules(role === "server" ? "client" : "server");
     this.#missingPrefaceBytes = role === "server" ? CLIENT_PREFACE.length : 0;
     this.#unsentPrefaceBytes = role === "client" ? CLIENT_PREFACE.length : 0;
     const reader = new FrameReader({
@@ -33,6 +37,7 @@ export class RawPeer {
       frame: (type, flags, streamId, lengthBytes, bytes, start) => {
         const frame = { type, flags, streamId, payload: Buffer.from(bytes.subarray(start, start + lengthBytes)) };
         this.flow.read(frame);
+        this.rules.check(frame, this.flow);
         this.received.push(frame);
       },
     });

@@ -93,8 +93,12 @@ describe("a header block is refused", () => {
   test("whose padding or priority fields do not fit", () => {
     const reader = () => new HeaderReader(1_000);
     expect(codeOf(() => reader().headers(Flag.PADDED | Flag.END_HEADERS, 1, Buffer.of(3, 0)))).toBe(0x1);
-    expect(codeOf(() => reader().headers(Flag.PADDED | Flag.END_HEADERS, 1, Buffer.alloc(0)))).toBe(0x1);
-    expect(codeOf(() => reader().headers(Flag.PRIORITY | Flag.END_HEADERS, 1, Buffer.alloc(4)))).toBe(0x1);
+    const both = Flag.PADDED | Flag.PRIORITY | Flag.END_HEADERS;
+    expect(codeOf(() => reader().headers(both, 1, Buffer.of(1, 0, 0, 0, 0, 0)))).toBe(0x1);
+    // The fields themselves are missing: RFC 9113 §4.2.
+    expect(codeOf(() => reader().headers(Flag.PADDED | Flag.END_HEADERS, 1, Buffer.alloc(0)))).toBe(0x6);
+    expect(codeOf(() => reader().headers(Flag.PRIORITY | Flag.END_HEADERS, 1, Buffer.alloc(4)))).toBe(0x6);
+    expect(codeOf(() => reader().headers(both, 1, Buffer.alloc(5)))).toBe(0x6);
   });
 
   test("that is longer than its bound before it has ended", () => {

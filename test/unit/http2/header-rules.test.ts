@@ -1,5 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { requestFault, responseFault, trailersFault } from "../../../src/http2/header-rules.ts";
+import {
+  isInformational,
+  promisedContentBytes,
+  requestFault,
+  responseFault,
+  trailersFault,
+} from "../../../src/http2/header-rules.ts";
 import { requestFields } from "../../support/raw-http2/grpc-fields.ts";
 import type { Field } from "../../support/raw-http2/hpack-encoder.ts";
 
@@ -52,6 +58,33 @@ describe("a request", () => {
     }
   });
 
+  test("of CONNECT has :authority, no :scheme and no :path (RFC 9113 §8.5)", () => {
+    const connect = requestFields().map(([name, value]): Field => [name, name === ":method" ? "CONNECT" : value]);
+    expect(requestFault(list(connect))).toBe("CONNECT with :scheme or :path");
+    expect(requestFault(list([[":method", "CONNECT"]]))).toBe("CONNECT without :authority");
+  });
+
+  test("has the :path * only where it is OPTIONS", () => {
+    const star = (method: string): Field[] => [
+      [":method", method],
+      [":scheme", "http"],
+      [":path", "*"],
+    ];
+    expect(requestFault(list(star("OPTIONS")))).toBeUndefined();
+    expect(requestFault(list(star("POST")))).toBe(":path without its slash");
+  });
+
+  test("has a content-length that is a length, if any", () => {
+    const fault = (...lengths: string[]) =>
+      requestFault(list([...requestFields(), ...lengths.map((length): Field => ["content-length", length])]));
+    for (const lengths of [["0"], ["5"], ["007"], ["999999999999999"], ["5", "5"]])
+      expect(fault(...lengths)).toBeUndefined();
+    for (const length of ["", "-1", "+1", "1.5", "0x5", "5, 5", "five", "9999999999999999"]) {
+      expect(fault(length), length).toBe("content-length that is no length");
+    }
+    expect(fault("5", "6")).toBe("two content-lengths");
+  });
+
   test("names what is wrong with it, briefly", () => {
     const bad = requestFault(list([...requestFields(), ["X".repeat(5_000), "v"]]));
     expect(bad?.length).toBeLessThan(100);
@@ -69,6 +102,7 @@ describe("a response", () => {
       true,
     ],
     ["an interim one", [[":status", "103"]], true],
+    ["that HTTP/2 does not have", [[":status", "101"]], false],
     ["none", [["a", "b"]], false],
     [
       "two",
@@ -106,5 +140,28 @@ describe("trailers", () => {
     expect(trailersFault(list([]))).toBeUndefined();
     expect(trailersFault(list([[":status", "200"]]))).toBeDefined();
     expect(trailersFault(list([["connection", "close"]]))).toBeDefined();
+  });
+});
+
+test("a response is interim by the first digit of its status", () => {
+  expect(isInformational(list([[":status", "100"]]))).toBe(true);
+  expect(isInformational(list([[":status", "200"]]))).toBe(false);
+  expect(isInformational(list([["x", "100"]]))).toBe(false);
+  expect(isInformational([])).toBe(false);
+});
+
+describe("the content that a header list promises", () => {
+  const promised = (...fields: Field[]): number => promisedContentBytes(list(fields));
+
+  test("is its content-length", () => {
+    expect(promised(...requestFields(undefined, [["content-length", "0"]]))).toBe(0);
+    expect(promised([":status", "200"], ["content-length", "999999999999999"])).toBe(999_999_999_999_999);
+  });
+
+  test("is unknown without one, and where a response has no content of its own", () => {
+    expect(promised(...requestFields())).toBe(-1);
+    for (const status of ["100", "103", "204", "304"]) {
+      expect(promised([":status", status], ["content-length", "5"])).toBe(-1);
+    }
   });
 });
