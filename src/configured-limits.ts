@@ -1,8 +1,8 @@
 import type { Config } from "./config/schema.ts";
 import type { DownstreamLimits } from "./dataplane/downstream-limits.ts";
 
-/** The bounds of clients' connections, as the data plane takes them. */
-export function downstreamLimits(limits: Config["limits"]): DownstreamLimits {
+/** The bounds of clients' connections, as the data plane takes them. `frozenAfterMs`: of `health`; 0 where replicas are not checked. */
+export function downstreamLimits(limits: Config["limits"], frozenAfterMs: number): DownstreamLimits {
   const shared = {
     controlFramesPerSecond: limits.controlFramesPerSecond,
     resetsPerSecond: limits.resetsPerSecond,
@@ -16,6 +16,7 @@ export function downstreamLimits(limits: Config["limits"]): DownstreamLimits {
     heldBytes: limits.heldBytes,
     heldStreams: limits.heldStreams,
     connectTimeoutMs: limits.connectTimeout,
+    frozenAfterMs,
     handshakeTimeoutMs: limits.handshakeTimeout,
   };
 }

@@ -91,7 +91,7 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
   const dataplane = new Switch({
     clock,
     log,
-    limits: downstreamLimits(limits),
+    limits: downstreamLimits(limits, config.health.frozenAfter),
     maxConnections: limits.connections,
     tlsMode: tls.mode,
     tls: clientTls,

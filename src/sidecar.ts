@@ -34,7 +34,7 @@ export async function startSidecar(config: SidecarConfig, log: Logger, clock: Cl
   const dataplane = new Switch({
     clock,
     log,
-    limits: downstreamLimits(limits),
+    limits: downstreamLimits(limits, 0),
     maxConnections: limits.connections,
     tlsMode: "off",
     tls: undefined,

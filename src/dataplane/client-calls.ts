@@ -21,7 +21,8 @@ import { readContent, readHistoryUpdate, readSolve, readStatus } from "./request
 import type { Stream } from "./stream.ts";
 
 /** What the calls of clients need of the rest of the gateway: where they go, and how. */
-export interface CallServices extends Omit<ClientUpstreamsOptions, "limits" | "connectTimeoutMs" | "onUnreachable"> {
+export interface CallServices
+  extends Omit<ClientUpstreamsOptions, "limits" | "connectTimeoutMs" | "frozenAfterMs" | "onUnreachable"> {
   readonly router: Router;
   readonly clock: Clock;
   readonly log: Logger;
@@ -78,6 +79,7 @@ export class ClientCalls implements CallOwner {
       log: client.log,
       limits: limits.replica,
       connectTimeoutMs: limits.connectTimeoutMs,
+      frozenAfterMs: limits.frozenAfterMs,
       onUnreachable: (call, error) => this.#lost.add(call, error),
     });
     this.#lastActiveMs = clock.nowMs();
@@ -95,6 +97,11 @@ export class ClientCalls implements CallOwner {
   /** Whether a call has been open on this replica, of the pool that `router` belongs to, less than `withinMs` ago. */
   uses(router: Router, replicaId: string, withinMs: number): boolean {
     return this.#services.router === router && this.#upstreams.uses(replicaId, withinMs);
+  }
+
+  /** A replica of the pool that `router` belongs to fails its health checks. */
+  suspect(router: Router, replicaId: string): void {
+    if (this.#services.router === router) this.#upstreams.suspect(replicaId);
   }
 
   /** Answer all that are open with an error, or their users would read of a lost connection. */

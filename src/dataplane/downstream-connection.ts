@@ -89,6 +89,11 @@ export class DownstreamConnection implements CallingClient, ClientConnection, Co
     return this.#bound?.uses(router, replicaId, withinMs) === true;
   }
 
+  /** A replica of the pool that `router` belongs to fails its health checks. */
+  suspect(router: Router, replicaId: string): void {
+    this.#bound?.suspect(router, replicaId);
+  }
+
   /** Say goodbye and close; open calls are answered first. */
   close(reason: string): void {
     this.#bound?.answerAll(new GatewayError("shutting_down", reason));

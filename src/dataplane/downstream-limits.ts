@@ -8,6 +8,8 @@ export interface DownstreamLimits {
   readonly heldBytes: number;
   readonly heldStreams: number;
   readonly connectTimeoutMs: number;
+  /** How long a replica that fails its health checks may be silent while it has calls. 0: for ever. */
+  readonly frozenAfterMs: number;
   /** For the client's preface and SETTINGS. */
   readonly handshakeTimeoutMs: number;
 }

@@ -30,6 +30,8 @@ export class FrameConnection {
   sendWindow: number = DEFAULT_WINDOW_BYTES;
   /** Payload that waits in streams of this connection. */
   queuedBytes = 0;
+  /** How often something was read. */
+  reads = 0;
   readonly options: ConnectionOptions;
   readonly #run = new ForwardRun();
   readonly #reader: FrameReader;
@@ -131,6 +133,7 @@ export class FrameConnection {
   /** Read a chunk that came from the transport. */
   receive(bytes: Buffer, start: number, end: number, lease: ReadBuffer | undefined): void {
     if (this.#state === "closed" || this.#state === "closing") return;
+    this.reads++;
     this.#run.begin(bytes, lease);
     try {
       const at = this.#prefaceLeft > 0 ? this.#readPreface(bytes, start, end) : start;

@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 import { duplexPair } from "node:stream";
 import type { Address } from "../base/address.ts";
-import type { Clock } from "../base/clock.ts";
+import type { Cancel, Clock } from "../base/clock.ts";
 import { GatewayError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
@@ -14,6 +14,7 @@ import type { CallServices } from "./client-calls.ts";
 import { type Dialed, dial } from "./dialer.ts";
 import { DownstreamConnection } from "./downstream-connection.ts";
 import type { DownstreamLimits } from "./downstream-limits.ts";
+import type { ReplicaHealth } from "./frozen-watch.ts";
 import { type AcceptedClient, Listener, type TlsMode } from "./listener.ts";
 import type { OnReadDoor } from "./onread-door.ts";
 import { PolicyGate } from "./policy-gate.ts";
@@ -45,6 +46,8 @@ export interface SwitchPool {
   readonly onReplicaGoingAway: (replicaId: string, reason: string) => void;
   readonly onReplicaLost: (replicaId: string, reason: string) => void;
   readonly onReplicaReached?: (replicaId: string) => void;
+  /** Absent: nobody checks whether replicas are well. */
+  readonly health?: ReplicaHealth;
 }
 
 /**
@@ -101,6 +104,7 @@ export class Switch {
   readonly #listeners: Listener[] = [];
   readonly #connections = new Set<DownstreamConnection | RefusedClient>();
   readonly #refusals: RefusalLog;
+  readonly #cancels: Cancel[] = [];
   readonly #gate: PolicyGate | undefined;
   readonly #traffic = new Traffic();
   #accepted = 0;
@@ -196,7 +200,14 @@ export class Switch {
       gate: this.#gate,
     };
     this.#services.set(pool, services);
+    if (pool.health) this.#cancels.push(pool.health.onUnwell((replicaId) => this.#suspect(pool, replicaId)));
     return services;
+  }
+
+  #suspect({ router }: SwitchPool, replicaId: string): void {
+    for (const connection of this.#connections) {
+      if (connection instanceof DownstreamConnection) connection.suspect(router, replicaId);
+    }
   }
 
   /** What it has done and does. */
@@ -261,6 +272,7 @@ export class Switch {
   /** Close everything now. */
   stop(): void {
     this.stopAccepting();
+    for (const cancel of this.#cancels) cancel();
     for (const connection of this.#connections) connection.close("the gateway has been stopped");
   }
 }

@@ -5,6 +5,7 @@ import type { ConnectOutcome } from "../routing/routed-call.ts";
 import type { ConnectionHandler, ConnectionLimits } from "./connection-options.ts";
 import type { Dialed } from "./dialer.ts";
 import { FrameConnection } from "./frame-connection.ts";
+import { FrozenWatch, type Watched } from "./frozen-watch.ts";
 import type { Stream } from "./stream.ts";
 import { Transport } from "./transport.ts";
 import type { TurnFlusher } from "./turn-flusher.ts";
@@ -20,6 +21,10 @@ export interface UpstreamOptions {
   readonly limits: ConnectionLimits;
   /** For connecting, TLS and the replica's SETTINGS together. */
   readonly connectTimeoutMs: number;
+  /** How long the replica may be silent while it is out and has calls. 0: for ever. */
+  readonly frozenAfterMs: number;
+  /** Why the replica is out; `undefined`: it is not. */
+  readonly whyUnwell: () => string | undefined;
   /** The replica said GOAWAY: open calls may still end, new ones need another connection. */
   readonly onGoingAway: (reason: string) => void;
   /** It is over; calls that were open have been told. `isExpected` after a GOAWAY or our own close. */
@@ -40,6 +45,7 @@ export class UpstreamConnection implements ConnectionHandler {
   readonly connected: Promise<ConnectOutcome>;
   readonly #options: UpstreamOptions;
   readonly #frames: FrameConnection;
+  readonly #watch: FrozenWatch;
   #state: UpstreamState;
   #lastActiveMs: number;
 
@@ -50,6 +56,22 @@ export class UpstreamConnection implements ConnectionHandler {
     const { clock, log, flusher, limits, connectTimeoutMs } = options;
     const transport = new Transport(stream, flusher, reader, keepsWritten);
     this.#frames = new FrameConnection({ transport, clock, log, limits, handler: this });
+    const frames = this.#frames;
+    const watched: Watched = {
+      whyUnwell: options.whyUnwell,
+      get openStreams() {
+        return frames.openStreams;
+      },
+      get reads() {
+        return frames.reads;
+      },
+      get isReadPaused() {
+        return transport.isReadPaused;
+      },
+      ping: () => frames.writer.ping(),
+      frozen: (reason) => frames.destroy(new Error(reason)),
+    };
+    this.#watch = new FrozenWatch(watched, clock, options.frozenAfterMs);
     let resolve: (outcome: ConnectOutcome) => void = () => {};
     this.connected = new Promise((settle) => {
       resolve = settle;
@@ -79,7 +101,14 @@ export class UpstreamConnection implements ConnectionHandler {
 
   /** A new stream; its header list must follow at once. */
   openStream(): Stream {
-    return this.#frames.openStream();
+    const stream = this.#frames.openStream();
+    this.#watch.suspect();
+    return stream;
+  }
+
+  /** The replica fails its health checks: see whether it answers here. */
+  suspect(): void {
+    if (this.#state.t === "ready" || this.#state.t === "goingAway") this.#watch.suspect();
   }
 
   /** Close it; the replica sees its streams cancelled. */
@@ -125,6 +154,7 @@ export class UpstreamConnection implements ConnectionHandler {
 
   ended(cause: Error): void {
     const before = this.#state;
+    this.#watch.stop();
     this.#settle({ t: "closed", reason: cause.message });
     if (before.t === "connecting") before.resolve({ t: "failed", reason: cause.message });
     this.#options.onEnded(cause, before.t !== "ready");

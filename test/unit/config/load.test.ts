@@ -74,7 +74,7 @@ describe("defaults", () => {
       },
       placement: { loadFactor: 2, loadFloor: 4 },
       queue: { builds: 1_000, timeout: 1_800_000, perKey: 0, weights: [], progress: "queued" },
-      health: { interval: 5_000, timeout: 2_000, failures: 2 },
+      health: { interval: 5_000, timeout: 2_000, failures: 2, frozenAfter: 30_000 },
       limits: {
         connections: 20_000,
         handshakeTimeout: 10_000,
