@@ -8,6 +8,7 @@ export function downstreamLimits(limits: Config["limits"], frozenAfterMs: number
     resetsPerSecond: limits.resetsPerSecond,
     streams: limits.streams === 0 ? Number.POSITIVE_INFINITY : limits.streams,
     backlogBytes: limits.backlogBytes,
+    headersTimeoutMs: limits.headersTimeout,
   };
   return {
     client: { ...shared, headerListBytes: limits.headerListBytes },
@@ -15,6 +16,7 @@ export function downstreamLimits(limits: Config["limits"], frozenAfterMs: number
     solveBytes: limits.solveBytes,
     heldBytes: limits.heldBytes,
     heldStreams: limits.heldStreams,
+    requestTimeoutMs: limits.requestTimeout,
     connectTimeoutMs: limits.connectTimeout,
     frozenAfterMs,
     handshakeTimeoutMs: limits.handshakeTimeout,

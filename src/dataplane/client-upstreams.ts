@@ -6,6 +6,7 @@ import type { Call } from "./call.ts";
 import type { ConnectionLimits } from "./connection-options.ts";
 import type { Dialed } from "./dialer.ts";
 import type { ReplicaHealth } from "./frozen-watch.ts";
+import type { OnLimit } from "./over-limit.ts";
 import type { TurnFlusher } from "./turn-flusher.ts";
 import { UpstreamConnection } from "./upstream-connection.ts";
 
@@ -23,6 +24,7 @@ export interface ClientUpstreamsOptions {
   readonly flusher: TurnFlusher;
   readonly limits: ConnectionLimits;
   readonly connectTimeoutMs: number;
+  readonly onLimit: OnLimit;
   /** How long a replica that fails its health checks may be silent while it has calls. 0: for ever. */
   readonly frozenAfterMs: number;
   /** Which replicas fail them. Absent: nobody checks. */

@@ -1,4 +1,4 @@
-import { GatewayError } from "../base/errors.ts";
+import type { Cancel } from "../base/clock.ts";
 import { ConnectionError, ErrorCode } from "../http2/errors.ts";
 import { DEFAULT_WINDOW_BYTES } from "../http2/frames.ts";
 import type { HeaderField } from "../http2/header-field.ts";
@@ -6,6 +6,7 @@ import { requestFault, responseFault, trailersFault } from "../http2/header-rule
 import type { RequestHandler } from "./connection-options.ts";
 import type { FrameConnection } from "./frame-connection.ts";
 import { HeaderReader, type ReadHeaders } from "./header-reader.ts";
+import { CallOverLimit } from "./over-limit.ts";
 import { Stream } from "./stream.ts";
 
 /** Acts on header lists: requests on a server's side, responses on a client's, trailers on both. */
@@ -15,10 +16,12 @@ export class InboundHeaders {
   // Lists that were found in order: lists that repeat are the same object. What is fit for a request is not for trailers.
   readonly #soundRequests = new WeakSet<readonly HeaderField[]>();
   readonly #soundAnswers = new WeakSet<readonly HeaderField[]>();
+  #cancelTimeout: Cancel = () => {};
 
   constructor(connection: FrameConnection) {
     this.#connection = connection;
-    this.#reader = new HeaderReader(connection.options.limits.headerListBytes);
+    const { limits, requests } = connection.options;
+    this.#reader = new HeaderReader(limits.headerListBytes, requests ? "headerListBytes" : "replicaHeaderListBytes");
   }
 
   /** Between HEADERS and END_HEADERS no other frame may come (RFC 9113 §6.2). */
@@ -28,14 +31,26 @@ export class InboundHeaders {
 
   headersFrame(flags: number, streamId: number, payload: Buffer): void {
     this.#headersRead(this.#reader.headers(flags, streamId, payload));
+    if (this.#reader.isInBlock) this.#awaitEnd();
   }
 
   continuationFrame(flags: number, streamId: number, payload: Buffer): void {
     this.#headersRead(this.#reader.continuation(flags, streamId, payload));
   }
 
+  #awaitEnd(): void {
+    const { clock, limits } = this.#connection.options;
+    this.#cancelTimeout = clock.after(limits.headersTimeoutMs, () => this.#connection.closeForSlowHeaders());
+  }
+
+  /** The connection has ended. */
+  stop(): void {
+    this.#cancelTimeout();
+  }
+
   #headersRead(read: ReadHeaders | undefined): void {
     if (!read) return;
+    this.#cancelTimeout();
     const { streamId, isEndOfStream, decoded } = read;
     const known = this.#connection.streams.get(streamId);
     const { requests } = this.#connection.options;
@@ -49,9 +64,10 @@ export class InboundHeaders {
     }
     if (decoded.t === "tooLarge") {
       const { headerListBytes } = this.#connection.options.limits;
-      const text = `header list of at least ${decoded.listBytes} bytes over ${headerListBytes} (limits.replicaHeaderListBytes)`;
+      const text = `header list of at least ${decoded.listBytes} bytes over ${headerListBytes}`;
       this.#connection.writeReset(known, ErrorCode.CANCEL);
-      known.wasLost(new GatewayError("limit_exceeded", text));
+      this.#connection.options.handler.overLimit("replicaHeaderListBytes");
+      known.wasLost(new CallOverLimit("replicaHeaderListBytes", text));
       return;
     }
     const isResponse = !requests && decoded.fields[0]?.name === ":status";
@@ -70,10 +86,11 @@ export class InboundHeaders {
     const isMalformed =
       isSelfDependent || (decoded.t === "ok" && !isSound(decoded.fields, this.#soundRequests, requestFault));
     if (isMalformed || this.#connection.streams.size >= limits.streams) {
+      if (!isMalformed) this.#connection.options.handler.overLimit("streams");
       this.#connection.resetAbsent(streamId, isMalformed ? ErrorCode.PROTOCOL_ERROR : ErrorCode.REFUSED_STREAM);
       return;
     }
-    this.#connection.controlFlood.earn();
+    this.#connection.floods.usefulFrameCame();
     const stream = new Stream(
       this.#connection,
       streamId,

@@ -15,8 +15,10 @@ import { type Dialed, dial } from "./dialer.ts";
 import { DownstreamConnection } from "./downstream-connection.ts";
 import type { DownstreamLimits } from "./downstream-limits.ts";
 import type { ReplicaHealth } from "./frozen-watch.ts";
+import { LimitReports } from "./limit-reports.ts";
 import { type AcceptedClient, Listener, type TlsMode } from "./listener.ts";
 import type { OnReadDoor } from "./onread-door.ts";
+import type { LimitName, OnLimit } from "./over-limit.ts";
 import { PolicyGate } from "./policy-gate.ts";
 import { ReadBufferPool } from "./read-buffers.ts";
 import { RefusalLog } from "./refusal-log.ts";
@@ -91,6 +93,8 @@ export interface SwitchCensus {
   readonly unauthenticated: number;
   /** Connections that were not taken, because there were as many as may be. */
   readonly refused: number;
+  /** How often each limit ended or refused a call or a connection. */
+  readonly limitHits: Readonly<Record<LimitName, number>>;
   readonly receivedBytes: number;
   readonly sentBytes: number;
 }
@@ -104,18 +108,20 @@ export class Switch {
   readonly #listeners: Listener[] = [];
   readonly #connections = new Set<DownstreamConnection | RefusedClient>();
   readonly #refusals: RefusalLog;
+  readonly #limitReports: LimitReports;
+  readonly #onLimit: OnLimit = (limit, peer) => this.#limitReports.hit(limit, peer);
   readonly #cancels: Cancel[] = [];
   readonly #gate: PolicyGate | undefined;
   readonly #traffic = new Traffic();
   #accepted = 0;
   #unauthenticated = 0;
   #refused = 0;
-  #isFullReported = false;
 
   constructor(options: SwitchOptions) {
     this.#options = options;
     const { policy, clock, log } = options;
     this.#refusals = new RefusalLog(clock, log);
+    this.#limitReports = new LimitReports(clock, log);
     this.#gate = policy && new PolicyGate(policy, this.#refusals);
   }
 
@@ -130,7 +136,8 @@ export class Switch {
       buffers: this.#buffers,
       flusher: this.#flusher,
       handshakeTimeoutMs: limits.handshakeTimeoutMs,
-      mayAccept: () => this.#mayAccept(),
+      mayAccept: (host) => this.#mayAccept(host),
+      onLimit: this.#onLimit,
       onClient: (client) => this.#serve(client, choose),
       traffic: this.#traffic,
       ...(onReadDoor && { onReadDoor }),
@@ -139,15 +146,14 @@ export class Switch {
     return listener.listen(address);
   }
 
-  #mayAccept(): boolean {
+  #mayAccept(host: string): boolean {
     let open = 0;
     for (const { openSockets } of this.#listeners) open += openSockets;
     const isFull = open >= this.#options.maxConnections;
-    if (isFull && !this.#isFullReported) {
-      this.#options.log.warn({ connections: open }, "connections refused (limits.connections)");
+    if (isFull) {
+      this.#refused++;
+      this.#limitReports.hit("connections", { client: host });
     }
-    this.#isFullReported = isFull;
-    if (isFull) this.#refused++;
     return !isFull;
   }
 
@@ -157,13 +163,12 @@ export class Switch {
       this.#connections.delete(connection);
     };
     const { handshakeTimeoutMs } = limits;
+    const shared = { transport, clock, log, onLimit: this.#onLimit, onEnded };
     const connection: DownstreamConnection | RefusedClient = refusal
-      ? new RefusedClient({ transport, clock, log, limits: limits.client, handshakeTimeoutMs, refusal, onEnded })
+      ? new RefusedClient({ ...shared, limits: limits.client, host: client.host, handshakeTimeoutMs, refusal })
       : new DownstreamConnection({
-          transport,
+          ...shared,
           client,
-          clock,
-          log,
           limits,
           mayChoiceChange: this.#gate !== undefined,
           identify: (connected, claim) => callers.identify(connected, claim),
@@ -173,7 +178,6 @@ export class Switch {
             this.#refusals.refused(host, pool.message, describeCaller(caller));
             return pool;
           },
-          onEnded,
         });
     this.#connections.add(connection);
     this.#accepted++;
@@ -197,6 +201,7 @@ export class Switch {
       claim,
       redialMs,
       upstreamNoun,
+      onLimit: this.#onLimit,
       gate: this.#gate,
     };
     this.#services.set(pool, services);
@@ -223,6 +228,7 @@ export class Switch {
       accepted: this.#accepted,
       unauthenticated: this.#unauthenticated,
       refused: this.#refused,
+      limitHits: this.#limitReports.hits,
       receivedBytes,
       sentBytes,
     };

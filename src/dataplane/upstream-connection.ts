@@ -6,6 +6,7 @@ import type { ConnectionHandler, ConnectionLimits } from "./connection-options.t
 import type { Dialed } from "./dialer.ts";
 import { FrameConnection } from "./frame-connection.ts";
 import { FrozenWatch, type Watched } from "./frozen-watch.ts";
+import type { LimitName, OnLimit } from "./over-limit.ts";
 import type { Stream } from "./stream.ts";
 import { Transport } from "./transport.ts";
 import type { TurnFlusher } from "./turn-flusher.ts";
@@ -21,6 +22,7 @@ export interface UpstreamOptions {
   readonly limits: ConnectionLimits;
   /** For connecting, TLS and the replica's SETTINGS together. */
   readonly connectTimeoutMs: number;
+  readonly onLimit: OnLimit;
   /** How long the replica may be silent while it is out and has calls. 0: for ever. */
   readonly frozenAfterMs: number;
   /** Why the replica is out; `undefined`: it is not. */
@@ -77,6 +79,7 @@ export class UpstreamConnection implements ConnectionHandler {
       resolve = settle;
     });
     const cancelTimeout = clock.after(connectTimeoutMs, () => {
+      this.overLimit("connectTimeout");
       this.#frames.destroy(new Error(`no HTTP/2 SETTINGS within ${connectTimeoutMs} ms`));
     });
     this.#state = { t: "connecting", resolve, cancelTimeout };
@@ -145,6 +148,11 @@ export class UpstreamConnection implements ConnectionHandler {
     this.#settle({ t: "goingAway", reason });
     this.#options.onGoingAway(reason);
     this.streamClosed();
+  }
+
+  overLimit(limit: LimitName): void {
+    const { onLimit, replicaId } = this.#options;
+    onLimit(limit, { replica: replicaId });
   }
 
   streamClosed(): void {

@@ -79,6 +79,8 @@ describe("defaults", () => {
         connections: 20_000,
         handshakeTimeout: 10_000,
         connectTimeout: 5_000,
+        headersTimeout: 10_000,
+        requestTimeout: 300_000,
         streams: 100_000,
         headerListBytes: 1_048_576,
         replicaHeaderListBytes: 16_777_216,
