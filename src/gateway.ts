@@ -16,6 +16,7 @@ import { makeMetrics } from "./configured-metrics.ts";
 import { policyOf } from "./configured-policy.ts";
 import { makePools, type ReachablePool } from "./configured-pools.ts";
 import { FACADE_PATHS } from "./control/facade.ts";
+import { connectionRoom } from "./dataplane/connection-room.ts";
 import type { OnReadDoor } from "./dataplane/onread-door.ts";
 import { type PoolChoice, Switch } from "./dataplane/switch.ts";
 import { Callers } from "./identity/callers.ts";
@@ -88,11 +89,13 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
   const { runners: withRunners, ...podsOf } = podSettings;
   const pods =
     cluster && asksForPods ? new ClusterPods({ ...podsOf, withRunners, server: cluster.server, log }) : undefined;
+  const room = connectionRoom(limits.connections);
+  if (room < limits.connections) log.info({ connections: room }, "fewer connections than configured: open files");
   const dataplane = new Switch({
     clock,
     log,
-    limits: downstreamLimits(limits),
-    maxConnections: limits.connections,
+    limits: downstreamLimits(limits, config.health.frozenAfter),
+    maxConnections: room,
     tlsMode: tls.mode,
     tls: clientTls,
     ...(onReadDoor && { onReadDoor }),

@@ -16,10 +16,10 @@ import { whyUntold } from "./replicas/describe-fleet.ts";
 import type { Discovery } from "./replicas/discovery/discovery.ts";
 import { Fleet } from "./replicas/fleet.ts";
 import { LiveSteps, type StepCount } from "./replicas/live-steps.ts";
-import type { MonitorOptions } from "./replicas/monitor-options.ts";
+import type { HealthOptions, MonitorOptions } from "./replicas/monitor-options.ts";
 import { acceptsBuilds, type Replica } from "./replicas/replica.ts";
-import type { HealthOptions } from "./replicas/replica-monitor.ts";
 import { ReplicaSearch } from "./replicas/replica-search.ts";
+import { UnwellReplicas } from "./replicas/unwell-replicas.ts";
 import { affinityKey, type KeySource } from "./routing/affinity-key.ts";
 import { BuildGroups } from "./routing/build-groups.ts";
 import type { ProgressMode } from "./routing/build-groups-options.ts";
@@ -207,6 +207,7 @@ export class Pool {
       joinFacade: (duplex) => facade.inject(duplex),
       replicaAddress: (replicaId) => fleet.replica(replicaId)?.address,
       cachedPong: () => fleet.representative().pongBytes,
+      health: new UnwellReplicas(fleet),
       onReplicaGoingAway: (replicaId, reason) => fleet.reportDraining(replicaId, reason),
       onReplicaLost: (replicaId, reason) => fleet.reportLost(replicaId, reason),
     };

@@ -7,6 +7,7 @@ import { FollowedTls } from "./base/followed-tls.ts";
 import type { Logger } from "./base/log.ts";
 import type { SidecarConfig } from "./config/sidecar-schema.ts";
 import { downstreamLimits } from "./configured-limits.ts";
+import { connectionRoom } from "./dataplane/connection-room.ts";
 import { Switch } from "./dataplane/switch.ts";
 import type { Gateway } from "./gateway.ts";
 import { Callers } from "./identity/callers.ts";
@@ -31,11 +32,12 @@ export async function startSidecar(config: SidecarConfig, log: Logger, clock: Cl
     path: identity.file,
     log,
   });
+  const room = connectionRoom(limits.connections);
   const dataplane = new Switch({
     clock,
     log,
-    limits: downstreamLimits(limits),
-    maxConnections: limits.connections,
+    limits: downstreamLimits(limits, 0),
+    maxConnections: room,
     tlsMode: "off",
     tls: undefined,
     facadePaths: new Set(),

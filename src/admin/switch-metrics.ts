@@ -7,6 +7,7 @@ export interface SwitchNumbers {
   readonly accepted: number;
   readonly unauthenticated: number;
   readonly refused: number;
+  readonly limitHits: Readonly<Record<string, number>>;
   readonly receivedBytes: number;
   readonly sentBytes: number;
 }
@@ -41,6 +42,16 @@ export function addSwitchMetrics(registry: Registry, read: () => SwitchNumbers):
       this.inc({ result: "served" }, accepted - unauthenticated);
       this.inc({ result: "unauthenticated" }, unauthenticated);
       this.inc({ result: "refused" }, refused);
+    },
+  });
+  new Counter({
+    name: "bkgw_limit_hits_total",
+    help: "Calls and connections that were refused or ended because a peer went past a limit, by its name under limits.",
+    labelNames: ["limit"],
+    registers,
+    collect() {
+      this.reset();
+      for (const [limit, hits] of Object.entries(read().limitHits)) this.inc({ limit }, hits);
     },
   });
   new Counter({

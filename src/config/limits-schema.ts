@@ -8,13 +8,24 @@ const GIB = 2 ** 30;
 /** `limits`: what one peer may cost in memory and time. A client that goes past one is refused; others do not notice. */
 export const limitsSchema = section(
   {
-    connections: count({ min: 1 }).default(20_000).describe("Client connections open at once."),
+    connections: count({ min: 1 })
+      .default(20_000)
+      .describe("Client connections open at once; fewer where the process may not open two files for each."),
     handshakeTimeout: duration({ min: 100 })
       .default(10_000)
       .describe("Time from a client's connect to the end of its TLS handshake and HTTP/2 preface."),
     connectTimeout: duration({ min: 100 })
       .default(5_000)
       .describe("Time to connect to a replica, TLS and the first SETTINGS included."),
+    headersTimeout: duration({ min: 100 })
+      .default(10_000)
+      .describe("Time from the beginning of a header block to its end."),
+    requestTimeout: duration({ min: 100 })
+      .default(300_000)
+      .describe(
+        "Time for a Solve, or another call that says in its body where it belongs, to arrive whole. Choose what " +
+          "`limits.solveBytes` take on a slow line.",
+      ),
     streams: count()
       .default(100_000)
       .describe(
@@ -44,8 +55,9 @@ export const limitsSchema = section(
     controlFramesPerSecond: count({ min: 100 })
       .default(10_000)
       .describe(
-        "PING, SETTINGS, PRIORITY, RST_STREAM and empty DATA frames from one client. BuildKit's own clients send " +
-          "about 20 PINGs per MB moved.",
+        "PING, SETTINGS, PRIORITY and empty DATA frames from one client, beside as many as it moves DATA frames: BuildKit's own " +
+          "clients send about 20 PINGs per MB. Likewise WINDOW_UPDATE frames, beside four for each DATA frame and one for each " +
+          "KiB that it is sent.",
       ),
     resetsPerSecond: count({ min: 10 }).default(2_000).describe("Streams that one client may open and reset."),
   },

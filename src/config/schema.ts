@@ -3,6 +3,7 @@ import { type Address, formatAddress } from "../base/address.ts";
 import { adminAddress, dnsNameList, listenAddresses, replicaList } from "./address-values.ts";
 import { controlSchema } from "./control-schema.ts";
 import { drainSchema } from "./drain-schema.ts";
+import { healthSchema } from "./health-schema.ts";
 import { identitySchema } from "./identity-schema.ts";
 import { kubernetesSchema } from "./kubernetes-schema.ts";
 import { limitsSchema } from "./limits-schema.ts";
@@ -15,7 +16,7 @@ import { affinitySchema, placementSchema, queueSchema } from "./scheduling-schem
 import { serviceList } from "./service-values.ts";
 import { isGiven, isMap, section } from "./structure.ts";
 import { replicaTlsSchema, tlsSchema } from "./tls-schema.ts";
-import { count, duration, flag, quote, word } from "./value-types.ts";
+import { count, flag, quote, word } from "./value-types.ts";
 
 const DEFAULT_LISTEN: Address = { t: "tcp", host: "0.0.0.0", port: 1234 };
 
@@ -101,11 +102,7 @@ export const configSchema = section(
     affinity: affinitySchema,
     placement: placementSchema,
     queue: queueSchema,
-    health: section({
-      interval: duration({ min: 100 }).default(5_000).describe("Time between two health checks of a replica."),
-      timeout: duration({ min: 10 }).default(2_000).describe("Time that a replica has to answer one."),
-      failures: count({ min: 1 }).default(2).describe("Failed checks in a row that put a replica out."),
-    }),
+    health: healthSchema,
     control: controlSchema,
     limits: limitsSchema,
   },

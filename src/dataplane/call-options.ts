@@ -1,4 +1,5 @@
 import type { Clock } from "../base/clock.ts";
+import type { GatewayError } from "../base/errors.ts";
 import type { HeaderField } from "../http2/header-field.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { RoutedClient } from "../routing/routed-call.ts";
@@ -30,6 +31,8 @@ export interface CallOwner extends RoutedClient {
   heldDataCame(call: Call): void;
   /** Its replica's connection is gone while the call was open. */
   callLost(call: Call, error: Error): void;
+  /** What it asks for cannot be read, or is not to be; nobody else knows of it. */
+  callRefused(call: Call, error: GatewayError): void;
   /** It is over. Called once. */
   callClosed(call: Call): void;
   /** Who makes a call with this header list. */

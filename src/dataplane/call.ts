@@ -191,7 +191,7 @@ export class Call implements RoutedCall, StreamReceiver {
         this.client.heldDataCame(this);
       } catch (error) {
         if (!(error instanceof GatewayError)) throw error;
-        this.#respond(errorTrailers(error));
+        this.client.callRefused(this, error);
       }
     }
   }

@@ -5,7 +5,7 @@ import { type HeaderField, headerValue } from "../http2/header-field.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { ConnectOutcome } from "../routing/routed-call.ts";
 import type { Router } from "../routing/router.ts";
-import { rpcKind } from "../routing/rpc-table.ts";
+import { type RpcKind, rpcKind } from "../routing/rpc-table.ts";
 import { Call } from "./call.ts";
 import type { OnCallEnded } from "./call-end.ts";
 import type { CallOwner } from "./call-options.ts";
@@ -14,6 +14,7 @@ import type { DownstreamLimits } from "./downstream-limits.ts";
 import type { HeldTotals } from "./held-body.ts";
 import { keepPatient } from "./held-patience.ts";
 import { LostCalls } from "./lost-calls.ts";
+import { CallOverLimit, type LimitName } from "./over-limit.ts";
 import type { PolicyGate } from "./policy-gate.ts";
 import { refuse, refusedWith } from "./refusal.ts";
 import { RequestFields } from "./request-fields.ts";
@@ -21,7 +22,8 @@ import { readContent, readHistoryUpdate, readSolve, readStatus } from "./request
 import type { Stream } from "./stream.ts";
 
 /** What the calls of clients need of the rest of the gateway: where they go, and how. */
-export interface CallServices extends Omit<ClientUpstreamsOptions, "limits" | "connectTimeoutMs" | "onUnreachable"> {
+export interface CallServices
+  extends Omit<ClientUpstreamsOptions, "limits" | "connectTimeoutMs" | "frozenAfterMs" | "onUnreachable"> {
   readonly router: Router;
   readonly clock: Clock;
   readonly log: Logger;
@@ -45,7 +47,12 @@ export interface CallingClient {
   readonly log: Logger;
   /** Who makes a call with this header list. */
   callerOf(fields: readonly HeaderField[]): Caller;
+  /** It has gone past a limit. */
+  overLimit(limit: LimitName): void;
 }
+
+/** Calls that say in their body where they belong. */
+const BODY_NAMED: ReadonlySet<RpcKind> = new Set(["solve", "status", "content"]);
 
 /** Calls of the whole process, counted as they arrive. */
 let arrivals = 0;
@@ -78,6 +85,7 @@ export class ClientCalls implements CallOwner {
       log: client.log,
       limits: limits.replica,
       connectTimeoutMs: limits.connectTimeoutMs,
+      frozenAfterMs: limits.frozenAfterMs,
       onUnreachable: (call, error) => this.#lost.add(call, error),
     });
     this.#lastActiveMs = clock.nowMs();
@@ -97,6 +105,11 @@ export class ClientCalls implements CallOwner {
     return this.#services.router === router && this.#upstreams.uses(replicaId, withinMs);
   }
 
+  /** A replica of the pool that `router` belongs to fails its health checks. */
+  suspect(router: Router, replicaId: string): void {
+    if (this.#services.router === router) this.#upstreams.suspect(replicaId);
+  }
+
   /** Answer all that are open with an error, or their users would read of a lost connection. */
   answerAll(error: GatewayError): void {
     this.#lost.answerAll(this.#calls, error);
@@ -112,8 +125,9 @@ export class ClientCalls implements CallOwner {
   open(stream: Stream, fields: readonly HeaderField[], isEndOfStream: boolean): void {
     const { facadePaths, claim, limits, gate } = this.#services;
     if (this.#held.calls >= limits.heldStreams) {
-      const text = `${this.#held.calls} calls wait on this connection (limits.heldStreams)`;
-      this.#refuse(stream, fields, new GatewayError("limit_exceeded", text));
+      const text = `${this.#held.calls} calls wait on this connection`;
+      this.#client.overLimit("heldStreams");
+      this.#refuse(stream, fields, new CallOverLimit("heldStreams", text));
       return;
     }
     const path = headerValue(fields, ":path")!;
@@ -135,7 +149,18 @@ export class ClientCalls implements CallOwner {
     this.#calls.add(call);
     if (gate?.mustRead(call)) this.#inspected.add(call);
     else this.#route(call);
+    if (!call.isRouted && (BODY_NAMED.has(call.kind) || this.#inspected.has(call))) this.#awaitRequest(call);
     if (isEndOfStream) call.data(NO_BYTES, true);
+  }
+
+  /** Of a call that says in its body where it belongs the body must come. */
+  #awaitRequest(call: Call): void {
+    const { requestTimeoutMs } = this.#services.limits;
+    call.whileHeld = this.clock.after(requestTimeoutMs, () => {
+      if (call.isRouted) return;
+      const text = `no whole ${call.kind} request within ${requestTimeoutMs} ms`;
+      this.callRefused(call, new CallOverLimit("requestTimeout", text));
+    });
   }
 
   #refuse(stream: Stream, fields: readonly HeaderField[], error: GatewayError): void {
@@ -215,6 +240,11 @@ export class ClientCalls implements CallOwner {
     if (refusal) throw refusal;
     this.#inspected.delete(call);
     this.#route(call);
+  }
+
+  callRefused(call: Call, error: GatewayError): void {
+    if (error instanceof CallOverLimit) this.#client.overLimit(error.limit);
+    call.fail(error, true);
   }
 
   callLost(call: Call, error: Error): void {

@@ -5,6 +5,8 @@ import type { ConnectOutcome } from "../routing/routed-call.ts";
 import type { Call } from "./call.ts";
 import type { ConnectionLimits } from "./connection-options.ts";
 import type { Dialed } from "./dialer.ts";
+import type { ReplicaHealth } from "./frozen-watch.ts";
+import type { OnLimit } from "./over-limit.ts";
 import type { TurnFlusher } from "./turn-flusher.ts";
 import { UpstreamConnection } from "./upstream-connection.ts";
 
@@ -22,6 +24,11 @@ export interface ClientUpstreamsOptions {
   readonly flusher: TurnFlusher;
   readonly limits: ConnectionLimits;
   readonly connectTimeoutMs: number;
+  readonly onLimit: OnLimit;
+  /** How long a replica that fails its health checks may be silent while it has calls. 0: for ever. */
+  readonly frozenAfterMs: number;
+  /** Which replicas fail them. Absent: nobody checks. */
+  readonly health?: ReplicaHealth;
   /** How long it is tried again to connect for a call that has been sent to a replica. 0: once. */
   readonly redialMs: number;
   /** What to call a replica in messages to people. */
@@ -54,6 +61,11 @@ export class ClientUpstreams {
   /** Whether a call of the client's has been open on a replica less than `withinMs` ago. */
   uses(replicaId: string, withinMs: number): boolean {
     return [...this.#open].some((upstream) => upstream.replicaId === replicaId && upstream.idleMs < withinMs);
+  }
+
+  /** A replica fails its health checks: see whether it answers here. */
+  suspect(replicaId: string): void {
+    for (const upstream of this.#open) if (upstream.replicaId === replicaId) upstream.suspect();
   }
 
   isConnected(replicaId: string): boolean {
@@ -106,13 +118,15 @@ export class ClientUpstreams {
   #upstream(replicaId: string): UpstreamConnection | undefined {
     const current = this.#current.get(replicaId);
     if (current) return current;
-    const { dialReplica, dialFacade, onReplicaGoingAway, onReplicaLost, onReplicaReached, ...options } = this.#options;
+    const { dialReplica, dialFacade, onReplicaGoingAway, onReplicaLost, onReplicaReached, health, ...options } =
+      this.#options;
     const dialed = this.#isClosed ? undefined : replicaId === FACADE_ID ? dialFacade() : dialReplica(replicaId);
     if (!dialed) return undefined;
     const upstream: UpstreamConnection = new UpstreamConnection({
       ...options,
       replicaId,
       dialed,
+      whyUnwell: () => health?.whyUnwell(replicaId),
       onGoingAway: (reason) => {
         this.#forget(replicaId, upstream);
         if (replicaId !== FACADE_ID) onReplicaGoingAway(replicaId, reason);

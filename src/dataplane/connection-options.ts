@@ -1,6 +1,7 @@
 import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { HeaderField } from "../http2/header-field.ts";
+import type { LimitName } from "./over-limit.ts";
 import type { Stream } from "./stream.ts";
 import type { Transport } from "./transport.ts";
 
@@ -12,6 +13,8 @@ export interface ConnectionLimits {
   readonly controlFramesPerSecond: number;
   /** RST_STREAM per second. */
   readonly resetsPerSecond: number;
+  /** Time from the beginning of a header block to its end. */
+  readonly headersTimeoutMs: number;
   /** Streams that a client may have open at once. */
   readonly streams: number;
   /** Output that may wait before we stop reading whoever produces it. */
@@ -24,6 +27,8 @@ export interface ConnectionHandler {
   ready(): void;
   /** The peer will take no stream above `lastStreamId`. */
   goingAway(lastStreamId: number, code: number, debug: string): void;
+  /** The peer has gone past a limit; its call or connection is ended. */
+  overLimit(limit: LimitName): void;
   /** A stream has closed. */
   streamClosed(): void;
   /** The connection is over; every stream has been told. Called once. */

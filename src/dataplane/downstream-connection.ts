@@ -12,6 +12,7 @@ import type { ConnectionHandler, RequestHandler } from "./connection-options.ts"
 import type { DownstreamLimits } from "./downstream-limits.ts";
 import { FrameConnection } from "./frame-connection.ts";
 import type { FirstBytes } from "./listener.ts";
+import { CallOverLimit, type LimitName, type OnLimit } from "./over-limit.ts";
 import { notGrpc, refuse, refusedWith } from "./refusal.ts";
 import type { Stream } from "./stream.ts";
 import type { Transport } from "./transport.ts";
@@ -20,6 +21,8 @@ import type { Transport } from "./transport.ts";
 export interface ClientFacts {
   /** Its address, for logs. */
   readonly peer: string;
+  /** Its address without the port. */
+  readonly host: string;
   /** The names of the certificate that it has shown. */
   readonly certificateNames: readonly string[];
 }
@@ -40,6 +43,7 @@ export interface DownstreamOptions {
   readonly choose: (caller: Caller, host: string) => CallServices | GatewayError;
   /** What `choose` says may change while the client is connected, as more is known of who it is. */
   readonly mayChoiceChange: boolean;
+  readonly onLimit: OnLimit;
   /** It is over. Called once. */
   readonly onEnded: () => void;
 }
@@ -58,13 +62,14 @@ export class DownstreamConnection implements CallingClient, ClientConnection, Co
 
   constructor(options: DownstreamOptions) {
     const { transport, client, clock, log, limits } = options;
-    this.host = client.peer.replace(/:\d+$/, "");
+    this.host = client.host;
     this.certificateNames = client.certificateNames;
     this.log = log.child({ client: client.peer });
     this.#options = options;
     this.#openedMs = clock.nowMs();
     this.#frames = new FrameConnection({ transport, clock, log, limits: limits.client, handler: this, requests: this });
     this.#cancelHandshake = clock.after(limits.handshakeTimeoutMs, () => {
+      this.overLimit("handshakeTimeout");
       this.#frames.close(ErrorCode.SETTINGS_TIMEOUT, "no HTTP/2 SETTINGS in time (limits.handshakeTimeout)");
     });
   }
@@ -89,6 +94,11 @@ export class DownstreamConnection implements CallingClient, ClientConnection, Co
     return this.#bound?.uses(router, replicaId, withinMs) === true;
   }
 
+  /** A replica of the pool that `router` belongs to fails its health checks. */
+  suspect(router: Router, replicaId: string): void {
+    this.#bound?.suspect(router, replicaId);
+  }
+
   /** Say goodbye and close; open calls are answered first. */
   close(reason: string): void {
     this.#bound?.answerAll(new GatewayError("shutting_down", reason));
@@ -101,6 +111,10 @@ export class DownstreamConnection implements CallingClient, ClientConnection, Co
 
   goingAway(): void {}
 
+  overLimit(limit: LimitName): void {
+    this.#options.onLimit(limit, { client: this.host });
+  }
+
   streamClosed(): void {}
 
   ended(cause: Error): void {
@@ -112,8 +126,9 @@ export class DownstreamConnection implements CallingClient, ClientConnection, Co
 
   requestTooLarge(stream: Stream, listBytes: number): void {
     const { headerListBytes } = this.#options.limits.client;
-    const text = `request headers of at least ${listBytes} bytes over ${headerListBytes} (limits.headerListBytes)`;
-    refuse(stream, refusedWith(new GatewayError("limit_exceeded", text)));
+    const text = `request headers of at least ${listBytes} bytes over ${headerListBytes}`;
+    this.overLimit("headerListBytes");
+    refuse(stream, refusedWith(new CallOverLimit("headerListBytes", text)));
   }
 
   requestOpened(stream: Stream, fields: readonly HeaderField[], isEndOfStream: boolean): void {

@@ -7,7 +7,11 @@ export interface DownstreamLimits {
   readonly solveBytes: number;
   readonly heldBytes: number;
   readonly heldStreams: number;
+  /** Time for a call that says in its body where it belongs to arrive. */
+  readonly requestTimeoutMs: number;
   readonly connectTimeoutMs: number;
+  /** How long a replica that fails its health checks may be silent while it has calls. 0: for ever. */
+  readonly frozenAfterMs: number;
   /** For the client's preface and SETTINGS. */
   readonly handshakeTimeoutMs: number;
 }

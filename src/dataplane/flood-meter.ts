@@ -8,33 +8,36 @@ import type { Clock } from "../base/clock.ts";
 export class FloodMeter {
   readonly #clock: Clock;
   readonly #maxPerSecond: number;
+  readonly #maxEarned: number;
   #windowStartMs: number;
   #counted = 0;
   #earned = 0;
 
-  constructor(clock: Clock, maxPerSecond: number) {
+  /** `maxEarned`: what may be saved up. Default: one second's worth. */
+  constructor(clock: Clock, maxPerSecond: number, maxEarned = maxPerSecond) {
     this.#clock = clock;
     this.#maxPerSecond = maxPerSecond;
+    this.#maxEarned = maxEarned;
     this.#windowStartMs = clock.nowMs();
   }
 
-  /** Useful work was done: one more control frame is in order. */
-  earn(): void {
-    if (this.#earned < this.#maxPerSecond) this.#earned++;
+  /** Useful work was done: so many more frames are in order. */
+  earn(frames = 1): void {
+    this.#earned = Math.min(this.#earned + frames, this.#maxEarned);
   }
 
-  /** Count one frame; true when it is one too many. */
-  isExceededByOneMore(): boolean {
-    if (this.#earned > 0) {
-      this.#earned--;
+  /** Count one frame, or one that costs as much as several; true when it is one too many. */
+  isExceededByOneMore(weight = 1): boolean {
+    if (this.#earned >= weight) {
+      this.#earned -= weight;
       return false;
     }
-    this.#counted++;
+    this.#counted += weight;
     if (this.#counted <= this.#maxPerSecond) return false;
     const nowMs = this.#clock.nowMs();
     if (nowMs - this.#windowStartMs < 1_000) return true;
     this.#windowStartMs = nowMs;
-    this.#counted = 1;
-    return false;
+    this.#counted = weight;
+    return weight > this.#maxPerSecond;
   }
 }

@@ -28,7 +28,7 @@ export class ForwardRun {
     const size = end - start;
     target.sendWindow -= size;
     connection.sendWindow -= size;
-    connection.controlFlood.earn();
+    connection.floods.dataSent(size);
     if (start >= FRAME_HEADER_BYTES && bytes === this.#chunk) {
       const frameStart = start - FRAME_HEADER_BYTES;
       const flags = isEndOfStream ? FrameFlag.END_STREAM : 0;

@@ -5,10 +5,11 @@ import type { HeaderField } from "../http2/header-field.ts";
 import { PeerSettings, SettingId, settingsFrame } from "../http2/settings.ts";
 import { Congestion } from "./congestion.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
-import { FloodMeter } from "./flood-meter.ts";
 import { ForwardRun } from "./forward-run.ts";
 import { FrameWriter } from "./frame-writer.ts";
 import { CONNECTION_WINDOW_BYTES, InboundFrames } from "./inbound-frames.ts";
+import { ConnectionOverLimit } from "./over-limit.ts";
+import { PeerFloods } from "./peer-floods.ts";
 import type { ReadBuffer } from "./read-buffers.ts";
 import { Stream } from "./stream.ts";
 import { StreamTable } from "./stream-table.ts";
@@ -30,13 +31,15 @@ export class FrameConnection {
   sendWindow: number = DEFAULT_WINDOW_BYTES;
   /** Payload that waits in streams of this connection. */
   queuedBytes = 0;
+  /** How often something was read. */
+  reads = 0;
   readonly options: ConnectionOptions;
   readonly #run = new ForwardRun();
+  readonly #inbound: InboundFrames;
   readonly #reader: FrameReader;
   readonly streams = new StreamTable();
   readonly congestion: Congestion;
-  readonly controlFlood: FloodMeter;
-  readonly resetFlood: FloodMeter;
+  readonly floods: PeerFloods;
   /** Streams that wait for the connection's window, first come first served. */
   readonly #starved = new Set<Stream>();
   /** Streams of ours that wait for the peer's MAX_CONCURRENT_STREAMS. */
@@ -50,9 +53,9 @@ export class FrameConnection {
     this.transport = transport;
     this.writer = new FrameWriter(transport);
     this.congestion = new Congestion(this, limits.backlogBytes);
-    this.controlFlood = new FloodMeter(clock, limits.controlFramesPerSecond);
-    this.resetFlood = new FloodMeter(clock, limits.resetsPerSecond);
-    this.#reader = new FrameReader(new InboundFrames(this, this.#run));
+    this.floods = new PeerFloods(clock, limits, requests !== undefined);
+    this.#inbound = new InboundFrames(this, this.#run);
+    this.#reader = new FrameReader(this.#inbound);
     this.#prefaceLeft = requests ? CLIENT_PREFACE.length : 0;
   }
 
@@ -131,27 +134,38 @@ export class FrameConnection {
   /** Read a chunk that came from the transport. */
   receive(bytes: Buffer, start: number, end: number, lease: ReadBuffer | undefined): void {
     if (this.#state === "closed" || this.#state === "closing") return;
+    this.reads++;
     this.#run.begin(bytes, lease);
     try {
       const at = this.#prefaceLeft > 0 ? this.#readPreface(bytes, start, end) : start;
       if (at < end) this.#reader.push(bytes, at, end);
     } catch (error) {
       this.#run.finish();
-      if (error instanceof ConnectionError) this.close(error.code, error.message, error);
-      else this.#closeAfterDefect(error);
+      this.#closeAfter(error);
       return;
     }
     const target = this.#run.finish();
     if (target) this.congestion.stopReadingFor(target);
     if (this.options.requests && this.congestion.isHopeless) {
-      this.close(ErrorCode.ENHANCE_YOUR_CALM, "answers are not read (limits.backlogBytes)");
+      this.#closeAfter(new ConnectionOverLimit("backlogBytes", "answers are not read"));
     }
   }
 
-  /** What went wrong is ours, not the peer's; it must not reach the connections of others. */
-  #closeAfterDefect(error: unknown): void {
+  /** What went wrong and is ours, not the peer's, must not reach the connections of others. */
+  #closeAfter(error: unknown): void {
+    if (error instanceof ConnectionError) {
+      if (error instanceof ConnectionOverLimit) this.options.handler.overLimit(error.limit);
+      this.close(error.code, error.message, error);
+      return;
+    }
     this.options.log.error({ err: error }, "reading a connection failed");
     this.close(ErrorCode.INTERNAL_ERROR, "internal error");
+  }
+
+  /** A header block has been begun and not ended for too long. */
+  closeForSlowHeaders(): void {
+    const text = `a header block without an end for ${this.options.limits.headersTimeoutMs} ms`;
+    this.#closeAfter(new ConnectionOverLimit("headersTimeout", text));
   }
 
   #readPreface(bytes: Buffer, start: number, end: number): number {
@@ -166,9 +180,11 @@ export class FrameConnection {
 
   /** The connection's window has grown: those that waited for it go on. */
   feedStarved(): void {
-    const waiting = [...this.#starved];
-    this.#starved.clear();
-    for (const stream of waiting) stream.drainQueue();
+    for (const stream of this.#starved) {
+      if (this.sendWindow <= 0) return;
+      this.#starved.delete(stream);
+      stream.drainQueue();
+    }
   }
 
   /** `stream` has payload and a window, but the connection's window is used up. */
@@ -176,23 +192,9 @@ export class FrameConnection {
     this.#starved.add(stream);
   }
 
-  /** Count a frame that moves nothing. Throws ConnectionError(ENHANCE_YOUR_CALM) for one too many. */
-  countControlFrame(what: string): void {
-    if (this.controlFlood.isExceededByOneMore()) {
-      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, `too many ${what} (limits.controlFramesPerSecond)`);
-    }
-  }
-
-  /** Count a stream that a client opened for nothing: that it reset, or made us reset. Throws as {@link countControlFrame}. */
-  countReset(): void {
-    if (this.options.requests && this.resetFlood.isExceededByOneMore()) {
-      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, "too many streams reset (limits.resetsPerSecond)");
-    }
-  }
-
   /** The peer broke a rule on one stream (RFC 9113 §5.4.2). */
   faultStream(stream: Stream, code: ErrorCodeValue): void {
-    this.countReset();
+    this.floods.countReset();
     this.writeReset(stream, code);
     stream.wasReset(code);
   }
@@ -211,7 +213,7 @@ export class FrameConnection {
     const absence = this.streams.absence(streamId);
     if (absence === "idle") throw new ConnectionError(code, `a fault on idle stream ${streamId}`);
     if (absence === "resetByUs") return;
-    this.countControlFrame("frames on closed streams");
+    this.floods.countControlFrame("frames on closed streams");
     this.streams.rememberReset(streamId);
     this.writer.reset(streamId, code);
   }
@@ -224,6 +226,7 @@ export class FrameConnection {
   writeData(stream: Stream, payload: Buffer, isEndOfStream: boolean): void {
     stream.sendWindow -= payload.length;
     this.sendWindow -= payload.length;
+    this.floods.dataSent(payload.length);
     this.writer.data(stream.id, payload, isEndOfStream);
   }
 
@@ -247,6 +250,7 @@ export class FrameConnection {
   close(code: ErrorCodeValue, debug: string, cause: Error = new Error(debug)): void {
     if (this.#state === "closing" || this.#state === "closed") return;
     this.#state = "closing";
+    this.#inbound.stop();
     this.writer.goaway(this.streams.lastPeerId, code, debug);
     this.transport.end();
     this.options.clock.after(CLOSE_GRACE_MS, () => this.transport.destroy());
@@ -264,6 +268,7 @@ export class FrameConnection {
     // A peer that has gone reads no more; only a goodbye of ours may still be on its way.
     if (this.#state !== "closing") this.transport.destroy();
     this.#state = "closed";
+    this.#inbound.stop();
     this.#loseStreams(cause);
     this.congestion.check();
     this.options.handler.ended(cause);

@@ -67,6 +67,11 @@ export class FrameWriter {
     this.#transport.writeUrgent(frame(FrameType.PING, FrameFlag.ACK, 0, opaque));
   }
 
+  /** Ask the peer for a sign of life. */
+  ping(): void {
+    this.#transport.write(frame(FrameType.PING, 0, 0, Buffer.alloc(8)));
+  }
+
   goaway(lastStreamId: number, code: number, debug: string): void {
     this.#transport.write(goawayFrame(lastStreamId, code, debug));
   }

@@ -2,6 +2,7 @@ import { ConnectionError, ErrorCode } from "../http2/errors.ts";
 import { FrameFlag, readHeadersPayload } from "../http2/frames.ts";
 import type { DecodedHeaders } from "../http2/hpack-decoder.ts";
 import { RepeatingDecoder } from "../http2/repeated-blocks.ts";
+import { ConnectionOverLimit, type LimitName } from "./over-limit.ts";
 
 /** CONTINUATION frames that are free; each further one must have been worth its while. */
 const FREE_FRAGMENTS = 16;
@@ -35,12 +36,19 @@ export interface ReadHeaders {
 export class HeaderReader {
   readonly #decoder: RepeatingDecoder;
   readonly #maxBlockBytes: number;
+  readonly #limit: LimitName;
   #open: OpenBlock | undefined;
 
-  /** `maxListBytes` bounds the decoded list; the encoded block may be as large. */
-  constructor(maxListBytes: number) {
+  /** `maxListBytes` bounds the decoded list; the encoded block may be as large. `limit` says so in errors. */
+  constructor(maxListBytes: number, limit: LimitName = "headerListBytes") {
+    this.#limit = limit;
     this.#decoder = new RepeatingDecoder({ maxListBytes });
     this.#maxBlockBytes = maxListBytes;
+  }
+
+  /** A block has begun and not ended. */
+  get isInBlock(): boolean {
+    return this.#open !== undefined;
   }
 
   /** Between HEADERS and END_HEADERS no other frame may come (RFC 9113 §6.2). */
@@ -78,10 +86,11 @@ export class HeaderReader {
     open.bytes += fragment.length;
     open.fragments.push(Buffer.from(fragment));
     if (open.bytes > this.#maxBlockBytes) {
-      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, `header block over ${this.#maxBlockBytes} bytes`);
+      throw new ConnectionOverLimit(this.#limit, `header block over ${this.#maxBlockBytes} bytes`);
     }
     if (open.fragments.length > FREE_FRAGMENTS + open.bytes / MIN_FRAGMENT_BYTES) {
-      throw new ConnectionError(ErrorCode.ENHANCE_YOUR_CALM, `${open.fragments.length} fragments in a header block`);
+      const text = `${open.fragments.length} fragments in a header block of ${open.bytes} bytes`;
+      throw new ConnectionOverLimit(this.#limit, text);
     }
   }
 }

@@ -1,5 +1,6 @@
 import { GatewayError } from "../base/errors.ts";
 import { type FirstMessage, GRPC_PREFIX_BYTES, readFirstMessage } from "../buildkit/grpc-message.ts";
+import { CallOverLimit } from "./over-limit.ts";
 import type { Stream } from "./stream.ts";
 
 /** What a connection's held calls keep together. */
@@ -9,6 +10,9 @@ export interface HeldTotals {
   calls: number;
   readonly maxBytes: number;
 }
+
+/** Makes the error for a message that is too large, of what is wrong with it. */
+export type TooLarge = (text: string) => GatewayError;
 
 /** What a client has sent of a call that has no replica yet. Copied, and counted against the connection. */
 export class HeldBody {
@@ -24,10 +28,10 @@ export class HeldBody {
     held.calls++;
   }
 
-  /** Keep a copy. Throws GatewayError(limit_exceeded) when the connection holds too much. */
+  /** Keep a copy. Throws CallOverLimit when the connection holds too much. */
   add(bytes: Buffer): void {
     if (this.#held.bytes + bytes.length > this.#held.maxBytes) {
-      throw new GatewayError("limit_exceeded", `held calls over ${this.#held.maxBytes} bytes (limits.heldBytes)`);
+      throw new CallOverLimit("heldBytes", `held calls over ${this.#held.maxBytes} bytes`);
     }
     this.#held.bytes += bytes.length;
     const end = this.#bytes + bytes.length;
@@ -42,10 +46,10 @@ export class HeldBody {
 
   /**
    * Look for the call's first message, and let the client send as much as it
-   * still needs. Throws GatewayError for a message that is malformed or over
-   * `maxBytes`; `setting` names that bound.
+   * still needs. Throws GatewayError for a message that is malformed, and what
+   * `tooLarge` makes for one over `maxBytes`.
    */
-  firstMessage(stream: Stream, encoding: string | undefined, maxBytes: number, setting: string): Buffer | undefined {
+  firstMessage(stream: Stream, encoding: string | undefined, maxBytes: number, tooLarge: TooLarge): Buffer | undefined {
     if (this.#bytes < this.#wantedBytes) return undefined;
     const read: FirstMessage = readFirstMessage(this.#memory.subarray(0, this.#bytes), encoding, maxBytes);
     switch (read.t) {
@@ -55,10 +59,7 @@ export class HeldBody {
         throw new GatewayError("invalid_request", `cannot read the request: ${read.reason}`);
       case "incomplete":
         if (read.wantedBytes > maxBytes) {
-          throw new GatewayError(
-            "limit_exceeded",
-            `request of ${read.wantedBytes} bytes over ${maxBytes} (${setting})`,
-          );
+          throw tooLarge(`request of ${read.wantedBytes} bytes over ${maxBytes}`);
         }
         this.#wantedBytes = read.wantedBytes;
         stream.grant(read.wantedBytes - this.#bytes - stream.receiveWindow);

@@ -9,6 +9,9 @@ import type { Stream } from "./stream.ts";
 /** Connection window that we grant and keep topped up: streams are held back by their own windows only. */
 export const CONNECTION_WINDOW_BYTES = 1 << 30;
 
+/** A change of the initial window goes through all streams: so many cost as much as a frame. */
+const STREAMS_PER_FRAME = 100;
+
 /** Acts on the frames that a peer sends (RFC 9113 §6): payload goes on, the rest changes its connection's state. */
 export class InboundFrames implements FrameSink {
   readonly #connection: FrameConnection;
@@ -20,6 +23,11 @@ export class InboundFrames implements FrameSink {
     this.#connection = connection;
     this.#run = run;
     this.#headers = new InboundHeaders(connection);
+  }
+
+  /** The connection has ended: wait for nothing any more. */
+  stop(): void {
+    this.#headers.stop();
   }
 
   data(
@@ -37,7 +45,7 @@ export class InboundFrames implements FrameSink {
     const stream = this.#connection.streams.get(streamId);
     if (!stream?.isReadable) {
       this.#run.flush();
-      if (size === 0) this.#connection.countControlFrame("empty DATA");
+      if (size === 0) this.#connection.floods.countControlFrame("empty DATA");
       this.#dataOnAbsent(streamId, stream);
       return;
     }
@@ -52,8 +60,8 @@ export class InboundFrames implements FrameSink {
       this.#connection.faultStream(stream, ErrorCode.PROTOCOL_ERROR);
       return;
     }
-    if (size > 0) this.#connection.controlFlood.earn();
-    else if (!isEndOfStream && isEndOfFrame) this.#connection.countControlFrame("empty DATA");
+    if (size > 0) this.#connection.floods.usefulFrameCame();
+    else if (!isEndOfStream && isEndOfFrame) this.#connection.floods.countControlFrame("empty DATA");
     const { partner } = stream;
     if (partner?.canTakeAtOnce(size)) {
       if (size > 0 || isEndOfStream) this.#run.forward(partner, bytes, start, end, isEndOfStream);
@@ -102,7 +110,7 @@ export class InboundFrames implements FrameSink {
       case FrameType.PING:
         requireConnection(streamId, "PING");
         requireSize(payload, 8, "PING");
-        this.#connection.countControlFrame("PING");
+        this.#connection.floods.countControlFrame("PING");
         if (!(flags & FrameFlag.ACK)) this.#connection.writer.pingAck(payload);
         break;
       case FrameType.SETTINGS:
@@ -111,11 +119,11 @@ export class InboundFrames implements FrameSink {
       case FrameType.GOAWAY:
         requireConnection(streamId, "GOAWAY");
         if (payload.length < 8) requireSize(payload, 8, "GOAWAY");
-        this.#connection.countControlFrame("GOAWAY");
+        this.#connection.floods.countControlFrame("GOAWAY");
         this.#goawayFrame(payload);
         break;
       case FrameType.PRIORITY:
-        this.#connection.countControlFrame("PRIORITY");
+        this.#connection.floods.countControlFrame("PRIORITY");
         if (payload.length !== 5)
           this.#connection.resetAbsent(requireStream(streamId, "PRIORITY"), ErrorCode.FRAME_SIZE_ERROR);
         else if ((payload.readUInt32BE(0) & 0x7fff_ffff) === requireStream(streamId, "PRIORITY")) {
@@ -126,12 +134,13 @@ export class InboundFrames implements FrameSink {
         throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "PUSH_PROMISE");
       default:
         // Unknown types are ignored (RFC 9113 §4.1), but not in any number.
-        this.#connection.countControlFrame("frames of unknown types");
+        this.#connection.floods.countControlFrame("frames of unknown types");
     }
   }
 
   #windowUpdateFrame(streamId: number, payload: Buffer): void {
     requireSize(payload, 4, "WINDOW_UPDATE");
+    this.#connection.floods.countWindowUpdate();
     const bytes = payload.readUInt32BE(0) & MAX_WINDOW_BYTES;
     if (streamId === 0) {
       if (bytes === 0) throw new ConnectionError(ErrorCode.PROTOCOL_ERROR, "WINDOW_UPDATE of 0");
@@ -145,7 +154,7 @@ export class InboundFrames implements FrameSink {
     const stream = this.#connection.streams.get(streamId);
     if (!stream) {
       this.#connection.streams.refuseIdle(streamId, "WINDOW_UPDATE");
-      this.#connection.countControlFrame("WINDOW_UPDATE on closed streams");
+      this.#connection.floods.countControlFrame("WINDOW_UPDATE on closed streams");
     } else if (bytes === 0) this.#connection.faultStream(stream, ErrorCode.PROTOCOL_ERROR);
     else this.#growSendWindow(stream, bytes);
   }
@@ -163,13 +172,13 @@ export class InboundFrames implements FrameSink {
   #resetFrame(streamId: number, payload: Buffer): void {
     requireSize(payload, 4, "RST_STREAM");
     this.#connection.streams.refuseIdle(streamId, "RST_STREAM");
-    this.#connection.countReset();
+    this.#connection.floods.countReset();
     this.#connection.streams.get(streamId)?.wasReset(payload.readUInt32BE(0));
   }
 
   #settingsFrame(flags: number, streamId: number, payload: Buffer): void {
     requireConnection(streamId, "SETTINGS");
-    this.#connection.countControlFrame("SETTINGS");
+    this.#connection.floods.countControlFrame("SETTINGS");
     if (flags & FrameFlag.ACK) {
       requireSize(payload, 0, "SETTINGS ACK");
       return;
@@ -178,7 +187,10 @@ export class InboundFrames implements FrameSink {
     this.#connection.peer.apply(payload, !this.#connection.options.requests);
     this.#connection.writer.settingsAck();
     const change = this.#connection.peer.initialWindowBytes - before;
-    if (change !== 0) this.#changeSendWindows(change);
+    if (change !== 0) {
+      this.#connection.floods.countControlFrame("changes of window", this.#connection.streams.size / STREAMS_PER_FRAME);
+      this.#changeSendWindows(change);
+    }
     this.#connection.openWaiting();
     this.#connection.becomeReady();
   }

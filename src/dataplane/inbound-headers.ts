@@ -1,4 +1,4 @@
-import { GatewayError } from "../base/errors.ts";
+import type { Cancel } from "../base/clock.ts";
 import { ConnectionError, ErrorCode } from "../http2/errors.ts";
 import { DEFAULT_WINDOW_BYTES } from "../http2/frames.ts";
 import type { HeaderField } from "../http2/header-field.ts";
@@ -6,6 +6,7 @@ import { isInformational, requestFault, responseFault, trailersFault } from "../
 import type { RequestHandler } from "./connection-options.ts";
 import type { FrameConnection } from "./frame-connection.ts";
 import { HeaderReader, type ReadHeaders } from "./header-reader.ts";
+import { CallOverLimit } from "./over-limit.ts";
 import { SoundLists } from "./sound-lists.ts";
 import { Stream } from "./stream.ts";
 
@@ -16,10 +17,12 @@ export class InboundHeaders {
   readonly #requests = new SoundLists(requestFault);
   readonly #responses = new SoundLists(responseFault);
   readonly #trailers = new SoundLists(trailersFault);
+  #cancelTimeout: Cancel = () => {};
 
   constructor(connection: FrameConnection) {
     this.#connection = connection;
-    this.#reader = new HeaderReader(connection.options.limits.headerListBytes);
+    const { limits, requests } = connection.options;
+    this.#reader = new HeaderReader(limits.headerListBytes, requests ? "headerListBytes" : "replicaHeaderListBytes");
   }
 
   /** Between HEADERS and END_HEADERS no other frame may come (RFC 9113 §6.2). */
@@ -29,14 +32,26 @@ export class InboundHeaders {
 
   headersFrame(flags: number, streamId: number, payload: Buffer): void {
     this.#headersRead(this.#reader.headers(flags, streamId, payload));
+    if (this.#reader.isInBlock) this.#awaitEnd();
   }
 
   continuationFrame(flags: number, streamId: number, payload: Buffer): void {
     this.#headersRead(this.#reader.continuation(flags, streamId, payload));
   }
 
+  #awaitEnd(): void {
+    const { clock, limits } = this.#connection.options;
+    this.#cancelTimeout = clock.after(limits.headersTimeoutMs, () => this.#connection.closeForSlowHeaders());
+  }
+
+  /** The connection has ended. */
+  stop(): void {
+    this.#cancelTimeout();
+  }
+
   #headersRead(read: ReadHeaders | undefined): void {
     if (!read) return;
+    this.#cancelTimeout();
     const { streamId, isEndOfStream, isSelfDependent, decoded } = read;
     const known = this.#connection.streams.get(streamId);
     const { requests } = this.#connection.options;
@@ -50,9 +65,10 @@ export class InboundHeaders {
     }
     if (decoded.t === "tooLarge") {
       const { headerListBytes } = this.#connection.options.limits;
-      const text = `header list of at least ${decoded.listBytes} bytes over ${headerListBytes} (limits.replicaHeaderListBytes)`;
+      const text = `header list of at least ${decoded.listBytes} bytes over ${headerListBytes}`;
       this.#connection.writeReset(known, ErrorCode.CANCEL);
-      known.wasLost(new GatewayError("limit_exceeded", text));
+      this.#connection.options.handler.overLimit("replicaHeaderListBytes");
+      known.wasLost(new CallOverLimit("replicaHeaderListBytes", text));
       return;
     }
     if (isSelfDependent || !this.#advance(known, decoded.fields, isEndOfStream)) {
@@ -81,10 +97,11 @@ export class InboundHeaders {
     const { isSound, contentBytes } = decoded.t === "ok" ? this.#requests.look(decoded.fields) : UNKNOWN;
     const isMalformed = isSelfDependent || !isSound || (isEndOfStream && contentBytes > 0);
     if (isMalformed || this.#connection.streams.size >= limits.streams) {
+      if (!isMalformed) this.#connection.options.handler.overLimit("streams");
       this.#connection.resetAbsent(streamId, isMalformed ? ErrorCode.PROTOCOL_ERROR : ErrorCode.REFUSED_STREAM);
       return;
     }
-    this.#connection.controlFlood.earn();
+    this.#connection.floods.usefulFrameCame();
     const stream = new Stream(
       this.#connection,
       streamId,

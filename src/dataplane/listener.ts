@@ -11,6 +11,8 @@ import type { TlsMaterial } from "../base/tls-material.ts";
 import type { ClientCertificate } from "./client-certificate.ts";
 import { helloKind, REFUSALS } from "./client-hello.ts";
 import { type OnReadDoor, RUNTIME_DOOR } from "./onread-door.ts";
+import type { OnLimit } from "./over-limit.ts";
+import { PacedEvents } from "./paced-events.ts";
 import type { ReadBuffer, ReadBufferPool } from "./read-buffers.ts";
 import { RefusalLog } from "./refusal-log.ts";
 import { ReusedBufferReader } from "./socket-reader.ts";
@@ -29,6 +31,8 @@ export interface AcceptedClient {
   readonly transport: Transport;
   /** Address of the client, for logs. */
   readonly peer: string;
+  /** That without the port. */
+  readonly host: string;
   /** The name that its TLS hello asked for. */
   readonly servername?: string;
   /** The names of the certificate that it has shown, which an authority of ours has signed; none where it has shown none. */
@@ -67,7 +71,8 @@ export interface ListenerOptions {
   /** For the first byte and the TLS handshake together. */
   readonly handshakeTimeoutMs: number;
   /** Whether one more connection may be served; a refusal is logged by whoever says no. */
-  readonly mayAccept: () => boolean;
+  readonly mayAccept: (host: string) => boolean;
+  readonly onLimit: OnLimit;
   readonly onClient: (client: AcceptedClient) => void;
   /** Where the bytes of clients are counted. */
   readonly traffic: Traffic;
@@ -87,6 +92,7 @@ export class Listener {
   readonly #server: Server;
   readonly #tlsServer: TlsServer | undefined;
   readonly #refusals: RefusalLog;
+  readonly #paced: PacedEvents;
   /** Sockets that have not said what they speak. */
   readonly #undecided = new Map<Socket, Cancel>();
   #openSockets = 0;
@@ -94,6 +100,7 @@ export class Listener {
   constructor(options: ListenerOptions) {
     this.#options = options;
     this.#refusals = new RefusalLog(options.clock, options.log);
+    this.#paced = new PacedEvents(options.clock);
     this.#server = createServer({ pauseOnConnect: true, noDelay: true, ...KEEP_ALIVE }, (socket) =>
       this.#accept(socket),
     );
@@ -132,15 +139,18 @@ export class Listener {
   }
 
   #accept(accepted: Socket): void {
-    const { mayAccept, buffers, clock, handshakeTimeoutMs, onReadDoor = RUNTIME_DOOR } = this.#options;
-    if (!mayAccept()) {
+    const { mayAccept, onLimit, buffers, clock, handshakeTimeoutMs, onReadDoor = RUNTIME_DOOR } = this.#options;
+    if (!mayAccept(hostName(accepted))) {
       accepted.destroy();
       return;
     }
     const reader = new ReusedBufferReader(buffers);
     const adopted = onReadDoor.adopt(accepted, reader);
     const socket = adopted ?? accepted;
-    const cancelTimeout = clock.after(handshakeTimeoutMs, () => socket.destroy());
+    const cancelTimeout = clock.after(handshakeTimeoutMs, () => {
+      onLimit("handshakeTimeout", { client: hostName(socket) });
+      socket.destroy();
+    });
     const settle = (): void => {
       cancelTimeout();
       this.#undecided.delete(socket);
@@ -165,13 +175,16 @@ export class Listener {
   }
 
   #createTlsServer(material: TlsMaterial): TlsServer {
-    const { log, clock, handshakeTimeoutMs } = this.#options;
+    const { onLimit, clock, handshakeTimeoutMs } = this.#options;
     return new TlsServer({
       material,
       clock,
       handshakeTimeoutMs,
       onSecure: (socket, certificate) => this.#secured(socket, certificate),
-      onFailed: (socket, reason, code) => log.info({ client: peerName(socket), code, reason }, "TLS handshake failed"),
+      onFailed: (socket, reason, code) => {
+        if (code === "ERR_TLS_HANDSHAKE_TIMEOUT") onLimit("handshakeTimeout", { client: hostName(socket) });
+        else this.#logPaced(socket, "TLS handshake failed", { code, reason });
+      },
     });
   }
 
@@ -184,6 +197,7 @@ export class Listener {
     onClient({
       transport,
       peer: peerName(socket),
+      host: hostName(socket),
       first: undefined,
       certificateNames: certificate.t === "accepted" ? certificate.names : [],
       ...(servername && { servername }),
@@ -199,7 +213,7 @@ export class Listener {
 
   /** Hand the client over by what it speaks, or refuse it in its own language. */
   #firstBytes(undecided: Undecided, bytes: Buffer, start: number, end: number, lease: ReadBuffer | undefined): void {
-    const { tlsMode, log } = this.#options;
+    const { tlsMode } = this.#options;
     const { socket } = undecided;
     const kind = helloKind(bytes, start, end);
     undecided.settle();
@@ -210,17 +224,25 @@ export class Listener {
       this.#tlsServer.accept(socket);
       return;
     }
-    if (kind !== "http2") log.info({ client: peerName(socket), speaks: kind, tlsMode }, "not a client of ours");
+    if (kind !== "http2") this.#logPaced(socket, "not a client of ours", { speaks: kind, tlsMode });
     if (kind === "http2") {
       const { flusher, traffic } = this.#options;
       const transport = new Transport(socket, flusher, undecided.reader, false, traffic);
       const first = undecided.reader ? { bytes, start, end, lease } : undefined;
       if (!first) socket.unshift(bytes);
       const refusal = tlsMode === "required" && { refusal: this.#refusal(socket, TLS_REQUIRED) };
-      this.#options.onClient({ transport, peer: peerName(socket), first, certificateNames: [], ...refusal });
+      const client = { peer: peerName(socket), host: hostName(socket), certificateNames: [] };
+      this.#options.onClient({ transport, ...client, first, ...refusal });
       return;
     }
     this.#refuse(undecided, REFUSALS[kind]);
+  }
+
+  /** Once for each client, event and minute. */
+  #logPaced(socket: Socket, event: string, fields: Readonly<Record<string, string | undefined>>): void {
+    const client = hostName(socket);
+    const count = this.#paced.count([client, event, ...Object.values(fields)].join(" "));
+    if (count !== undefined) this.#options.log.info({ client, ...fields, count }, event);
   }
 
   /** Say why, and read on without looking: closing over unread bytes would take the words away from the client again. */

@@ -5,6 +5,7 @@ import { ErrorCode } from "../http2/errors.ts";
 import type { ConnectionHandler, ConnectionLimits, RequestHandler } from "./connection-options.ts";
 import { FrameConnection } from "./frame-connection.ts";
 import type { FirstBytes } from "./listener.ts";
+import type { LimitName, OnLimit } from "./over-limit.ts";
 import { refuse, refusedWith } from "./refusal.ts";
 import type { Stream } from "./stream.ts";
 import type { Transport } from "./transport.ts";
@@ -19,6 +20,9 @@ export interface RefusedClientOptions {
   readonly handshakeTimeoutMs: number;
   /** Why it is refused. */
   readonly refusal: GatewayError;
+  /** Its address without the port. */
+  readonly host: string;
+  readonly onLimit: OnLimit;
   /** Its connection is over. Called once. */
   readonly onEnded: () => void;
 }
@@ -42,7 +46,10 @@ export class RefusedClient implements ConnectionHandler, RequestHandler {
     const { transport, clock, log, limits, handshakeTimeoutMs, refusal } = options;
     this.#options = options;
     this.#frames = new FrameConnection({ transport, clock, log, limits, handler: this, requests: this });
-    this.#cancelTimeout = clock.after(handshakeTimeoutMs, () => this.close(refusal.message));
+    this.#cancelTimeout = clock.after(handshakeTimeoutMs, () => {
+      this.overLimit("handshakeTimeout");
+      this.close(refusal.message);
+    });
   }
 
   /** Begin to serve; `first` has been read already. */
@@ -68,6 +75,11 @@ export class RefusedClient implements ConnectionHandler, RequestHandler {
   ready(): void {}
 
   goingAway(): void {}
+
+  overLimit(limit: LimitName): void {
+    const { host, onLimit } = this.#options;
+    onLimit(limit, { client: host });
+  }
 
   streamClosed(): void {}
 

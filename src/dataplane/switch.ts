@@ -1,7 +1,7 @@
 import type { Duplex } from "node:stream";
 import { duplexPair } from "node:stream";
 import type { Address } from "../base/address.ts";
-import type { Clock } from "../base/clock.ts";
+import type { Cancel, Clock } from "../base/clock.ts";
 import { GatewayError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
@@ -14,8 +14,11 @@ import type { CallServices } from "./client-calls.ts";
 import { type Dialed, dial } from "./dialer.ts";
 import { DownstreamConnection } from "./downstream-connection.ts";
 import type { DownstreamLimits } from "./downstream-limits.ts";
+import type { ReplicaHealth } from "./frozen-watch.ts";
+import { LimitReports } from "./limit-reports.ts";
 import { type AcceptedClient, Listener, type TlsMode } from "./listener.ts";
 import type { OnReadDoor } from "./onread-door.ts";
+import type { LimitName, OnLimit } from "./over-limit.ts";
 import { PolicyGate } from "./policy-gate.ts";
 import { ReadBufferPool } from "./read-buffers.ts";
 import { RefusalLog } from "./refusal-log.ts";
@@ -45,6 +48,8 @@ export interface SwitchPool {
   readonly onReplicaGoingAway: (replicaId: string, reason: string) => void;
   readonly onReplicaLost: (replicaId: string, reason: string) => void;
   readonly onReplicaReached?: (replicaId: string) => void;
+  /** Absent: nobody checks whether replicas are well. */
+  readonly health?: ReplicaHealth;
 }
 
 /**
@@ -88,6 +93,8 @@ export interface SwitchCensus {
   readonly unauthenticated: number;
   /** Connections that were not taken, because there were as many as may be. */
   readonly refused: number;
+  /** How often each limit ended or refused a call or a connection. */
+  readonly limitHits: Readonly<Record<LimitName, number>>;
   readonly receivedBytes: number;
   readonly sentBytes: number;
 }
@@ -101,17 +108,20 @@ export class Switch {
   readonly #listeners: Listener[] = [];
   readonly #connections = new Set<DownstreamConnection | RefusedClient>();
   readonly #refusals: RefusalLog;
+  readonly #limitReports: LimitReports;
+  readonly #onLimit: OnLimit = (limit, peer) => this.#limitReports.hit(limit, peer);
+  readonly #cancels: Cancel[] = [];
   readonly #gate: PolicyGate | undefined;
   readonly #traffic = new Traffic();
   #accepted = 0;
   #unauthenticated = 0;
   #refused = 0;
-  #isFullReported = false;
 
   constructor(options: SwitchOptions) {
     this.#options = options;
     const { policy, clock, log } = options;
     this.#refusals = new RefusalLog(clock, log);
+    this.#limitReports = new LimitReports(clock, log);
     this.#gate = policy && new PolicyGate(policy, this.#refusals);
   }
 
@@ -126,7 +136,8 @@ export class Switch {
       buffers: this.#buffers,
       flusher: this.#flusher,
       handshakeTimeoutMs: limits.handshakeTimeoutMs,
-      mayAccept: () => this.#mayAccept(),
+      mayAccept: (host) => this.#mayAccept(host),
+      onLimit: this.#onLimit,
       onClient: (client) => this.#serve(client, choose),
       traffic: this.#traffic,
       ...(onReadDoor && { onReadDoor }),
@@ -135,15 +146,14 @@ export class Switch {
     return listener.listen(address);
   }
 
-  #mayAccept(): boolean {
+  #mayAccept(host: string): boolean {
     let open = 0;
     for (const { openSockets } of this.#listeners) open += openSockets;
     const isFull = open >= this.#options.maxConnections;
-    if (isFull && !this.#isFullReported) {
-      this.#options.log.warn({ connections: open }, "connections refused (limits.connections)");
+    if (isFull) {
+      this.#refused++;
+      this.#limitReports.hit("connections", { client: host });
     }
-    this.#isFullReported = isFull;
-    if (isFull) this.#refused++;
     return !isFull;
   }
 
@@ -153,13 +163,12 @@ export class Switch {
       this.#connections.delete(connection);
     };
     const { handshakeTimeoutMs } = limits;
+    const shared = { transport, clock, log, onLimit: this.#onLimit, onEnded };
     const connection: DownstreamConnection | RefusedClient = refusal
-      ? new RefusedClient({ transport, clock, log, limits: limits.client, handshakeTimeoutMs, refusal, onEnded })
+      ? new RefusedClient({ ...shared, limits: limits.client, host: client.host, handshakeTimeoutMs, refusal })
       : new DownstreamConnection({
-          transport,
+          ...shared,
           client,
-          clock,
-          log,
           limits,
           mayChoiceChange: this.#gate !== undefined,
           identify: (connected, claim) => callers.identify(connected, claim),
@@ -169,7 +178,6 @@ export class Switch {
             this.#refusals.refused(host, pool.message, describeCaller(caller));
             return pool;
           },
-          onEnded,
         });
     this.#connections.add(connection);
     this.#accepted++;
@@ -193,10 +201,18 @@ export class Switch {
       claim,
       redialMs,
       upstreamNoun,
+      onLimit: this.#onLimit,
       gate: this.#gate,
     };
     this.#services.set(pool, services);
+    if (pool.health) this.#cancels.push(pool.health.onUnwell((replicaId) => this.#suspect(pool, replicaId)));
     return services;
+  }
+
+  #suspect({ router }: SwitchPool, replicaId: string): void {
+    for (const connection of this.#connections) {
+      if (connection instanceof DownstreamConnection) connection.suspect(router, replicaId);
+    }
   }
 
   /** What it has done and does. */
@@ -212,6 +228,7 @@ export class Switch {
       accepted: this.#accepted,
       unauthenticated: this.#unauthenticated,
       refused: this.#refused,
+      limitHits: this.#limitReports.hits,
       receivedBytes,
       sentBytes,
     };
@@ -261,6 +278,7 @@ export class Switch {
   /** Close everything now. */
   stop(): void {
     this.stopAccepting();
+    for (const cancel of this.#cancels) cancel();
     for (const connection of this.#connections) connection.close("the gateway has been stopped");
   }
 }

@@ -5,6 +5,8 @@ import type { ConnectOutcome } from "../routing/routed-call.ts";
 import type { ConnectionHandler, ConnectionLimits } from "./connection-options.ts";
 import type { Dialed } from "./dialer.ts";
 import { FrameConnection } from "./frame-connection.ts";
+import { FrozenWatch, type Watched } from "./frozen-watch.ts";
+import type { LimitName, OnLimit } from "./over-limit.ts";
 import type { Stream } from "./stream.ts";
 import { Transport } from "./transport.ts";
 import type { TurnFlusher } from "./turn-flusher.ts";
@@ -20,6 +22,11 @@ export interface UpstreamOptions {
   readonly limits: ConnectionLimits;
   /** For connecting, TLS and the replica's SETTINGS together. */
   readonly connectTimeoutMs: number;
+  readonly onLimit: OnLimit;
+  /** How long the replica may be silent while it is out and has calls. 0: for ever. */
+  readonly frozenAfterMs: number;
+  /** Why the replica is out; `undefined`: it is not. */
+  readonly whyUnwell: () => string | undefined;
   /** The replica said GOAWAY: open calls may still end, new ones need another connection. */
   readonly onGoingAway: (reason: string) => void;
   /** It is over; calls that were open have been told. `isExpected` after a GOAWAY or our own close. */
@@ -40,6 +47,7 @@ export class UpstreamConnection implements ConnectionHandler {
   readonly connected: Promise<ConnectOutcome>;
   readonly #options: UpstreamOptions;
   readonly #frames: FrameConnection;
+  readonly #watch: FrozenWatch;
   #state: UpstreamState;
   #lastActiveMs: number;
 
@@ -50,11 +58,28 @@ export class UpstreamConnection implements ConnectionHandler {
     const { clock, log, flusher, limits, connectTimeoutMs } = options;
     const transport = new Transport(stream, flusher, reader, keepsWritten);
     this.#frames = new FrameConnection({ transport, clock, log, limits, handler: this });
+    const frames = this.#frames;
+    const watched: Watched = {
+      whyUnwell: options.whyUnwell,
+      get openStreams() {
+        return frames.openStreams;
+      },
+      get reads() {
+        return frames.reads;
+      },
+      get isReadPaused() {
+        return transport.isReadPaused;
+      },
+      ping: () => frames.writer.ping(),
+      frozen: (reason) => frames.destroy(new Error(reason)),
+    };
+    this.#watch = new FrozenWatch(watched, clock, options.frozenAfterMs);
     let resolve: (outcome: ConnectOutcome) => void = () => {};
     this.connected = new Promise((settle) => {
       resolve = settle;
     });
     const cancelTimeout = clock.after(connectTimeoutMs, () => {
+      this.overLimit("connectTimeout");
       this.#frames.destroy(new Error(`no HTTP/2 SETTINGS within ${connectTimeoutMs} ms`));
     });
     this.#state = { t: "connecting", resolve, cancelTimeout };
@@ -79,7 +104,14 @@ export class UpstreamConnection implements ConnectionHandler {
 
   /** A new stream; its header list must follow at once. */
   openStream(): Stream {
-    return this.#frames.openStream();
+    const stream = this.#frames.openStream();
+    this.#watch.suspect();
+    return stream;
+  }
+
+  /** The replica fails its health checks: see whether it answers here. */
+  suspect(): void {
+    if (this.#state.t === "ready" || this.#state.t === "goingAway") this.#watch.suspect();
   }
 
   /** Close it; the replica sees its streams cancelled. */
@@ -118,6 +150,11 @@ export class UpstreamConnection implements ConnectionHandler {
     this.streamClosed();
   }
 
+  overLimit(limit: LimitName): void {
+    const { onLimit, replicaId } = this.#options;
+    onLimit(limit, { replica: replicaId });
+  }
+
   streamClosed(): void {
     this.#lastActiveMs = this.#options.clock.nowMs();
     if (this.#state.t === "goingAway" && this.#frames.openStreams === 0) this.close();
@@ -125,6 +162,7 @@ export class UpstreamConnection implements ConnectionHandler {
 
   ended(cause: Error): void {
     const before = this.#state;
+    this.#watch.stop();
     this.#settle({ t: "closed", reason: cause.message });
     if (before.t === "connecting") before.resolve({ t: "failed", reason: cause.message });
     this.#options.onEnded(cause, before.t !== "ready");

@@ -2,8 +2,7 @@ import type { Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
 import type { Discovery } from "./discovery/discovery.ts";
-import type { MonitorOptions } from "./monitor-options.ts";
-import type { HealthOptions } from "./replica-monitor.ts";
+import type { HealthOptions, MonitorOptions } from "./monitor-options.ts";
 
 /** What a fleet is made from. */
 export interface FleetOptions {

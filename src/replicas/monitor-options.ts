@@ -15,6 +15,9 @@ export interface CheckSchedule {
   readonly failuresToEject: number;
 }
 
+/** What is to be other than the default in how replicas are checked. */
+export type HealthOptions = Partial<CheckSchedule>;
+
 /** What a replica's monitor works with. */
 export interface MonitorOptions {
   readonly endpoint: Endpoint;

@@ -5,14 +5,11 @@ import type { ReplicaClient } from "../buildkit/replica-client.ts";
 import type { ReplicaFacts } from "./facts.ts";
 import { FailedChecks } from "./failed-checks.ts";
 import { HistoryFollower } from "./history-follower.ts";
-import type { CheckSchedule, MonitorOptions } from "./monitor-options.ts";
+import type { MonitorOptions } from "./monitor-options.ts";
 import type { Endpoint, Replica } from "./replica.ts";
 import { ReplicaLife } from "./replica-life.ts";
 import { ReplicaLoad } from "./replica-load.ts";
 import { ReplicaProbe } from "./replica-probe.ts";
-
-/** What is to be other than the default in how replicas are checked. */
-export type HealthOptions = Partial<CheckSchedule>;
 
 /** After its last build a gone replica is known for this long: a client may still ask for what was built. */
 const AFTERGLOW_MS = 2_000;
@@ -70,6 +67,7 @@ export class ReplicaMonitor {
       runningBuilds: this.#load.running,
       unconfirmedBuilds: this.#load.unconfirmed,
       ...(!this.#load.isKnown && { loadUnknown: this.#whyUnknown() }),
+      ...(this.#failures.count > 0 && { isFailing: true }),
       ...(this.#life.isDrained && { isDrainedByOperator: true }),
     };
     return this.#snapshot;
@@ -219,6 +217,7 @@ export class ReplicaMonitor {
     }
     if (round !== this.#round) return;
     this.#failures.reset();
+    this.#snapshot = undefined;
     this.#isRechecking = false;
     this.#checkAfter(this.#options.health.intervalMs);
     this.#life.admit(this.#endpoint.isTerminating);

@@ -47,6 +47,8 @@ export interface Replica extends Whereabouts {
   readonly unconfirmedBuilds: number;
   /** Why others' builds are not among the running ones, though a daemon may run some. Absent: they are. */
   readonly loadUnknown?: string;
+  /** Its last health check has failed. Absent: no. */
+  readonly isFailing?: true;
   /** An operator wants no new build there, whatever its state says. Absent: no. */
   readonly isDrainedByOperator?: true;
 }

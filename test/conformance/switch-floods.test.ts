@@ -54,6 +54,8 @@ describe("a client that floods the switch is sent away, and another goes on", ()
     ["empty DATA", () => dataFrame(1, Buffer.alloc(0))],
     ["DATA that is nothing but padding", () => dataFrame(1, Buffer.alloc(0), false, 3)],
     ["frames of unknown types", () => encodeFrame(0xbe, 0, 0)],
+    ["WINDOW_UPDATE", () => windowUpdateFrame(1, 1)],
+    ["WINDOW_UPDATE of the connection", () => windowUpdateFrame(0, 1)],
     ["WINDOW_UPDATE on streams that are over", () => windowUpdateFrame(3, 1)],
     ["empty DATA on streams that are over", () => dataFrame(3, Buffer.alloc(0))],
     ["GOAWAY", () => goawayFrame(0, 0)],
@@ -117,6 +119,15 @@ describe("a client that floods the switch is sent away, and another goes on", ()
     await settled(bystander);
   });
 
+  test("with changes of the window of very many streams", async () => {
+    const rig = await SwitchRig.start({ settings });
+    const { client, bystander } = await twoClients(rig);
+    client.send(...times(1_000, (i) => headersFrame(3 + 2 * i, requestBlock())));
+    client.send(...times(20, (i) => settingsFrame([[4, 65_535 + i]])));
+    await expectCalmDown(client, "limits.controlFramesPerSecond");
+    await settled(bystander);
+  });
+
   test("with SETTINGS of thousands of entries", async () => {
     const rig = await SwitchRig.start({ settings });
     const { client } = await twoClients(rig);
@@ -148,6 +159,19 @@ describe("what is no flood", () => {
       replica.send(dataFrame(1, Buffer.alloc(100)), pingFrame(Buffer.alloc(8)));
       await ping(client);
     }
+    await settled(client, replica);
+  });
+
+  test("several WINDOW_UPDATEs for every DATA frame, in whatever bursts", async () => {
+    const rig = await SwitchRig.start({ settings });
+    const { client, replicas } = await twoClients(rig);
+    const [replica] = replicas;
+    replica.send(headersFrame(1, RESPONSE_BLOCK));
+    client.send(windowUpdateFrame(1, 10_000_000), windowUpdateFrame(0, 10_000_000));
+    await settled(client, replica);
+    replica.send(...times(500, () => dataFrame(1, Buffer.alloc(100))));
+    await settled(client, replica);
+    client.send(...times(1_000, () => Buffer.concat([windowUpdateFrame(1, 50), windowUpdateFrame(0, 50)])));
     await settled(client, replica);
   });
 

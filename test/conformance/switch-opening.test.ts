@@ -3,6 +3,8 @@ import http2 from "node:http2";
 import type { Socket } from "node:net";
 import { connect as connectTls } from "node:tls";
 import { describe, expect, onTestFinished, test } from "vitest";
+import { createLog } from "../../src/base/log.ts";
+import { LogLines } from "../support/lab/log-lines.ts";
 import { settled } from "../support/raw-http2/barrier.ts";
 import { CLIENT_PREFACE, FrameType, headersFrame, settingsFrame } from "../support/raw-http2/frames.ts";
 import { OK_BLOCK, RESPONSE_BLOCK, requestBlock } from "../support/raw-http2/grpc-fields.ts";
@@ -222,4 +224,40 @@ test("node:http2's own client and server find nothing to complain about", async 
   expect(fields["grpc-status"]).toBe("0");
   expect(Buffer.concat(chunks).equals(body)).toBe(true);
   expect(complaints).toEqual([]);
+});
+
+describe("handshakes that come to nothing", () => {
+  async function rigWithLog(settings: Readonly<Record<string, string>> = {}) {
+    const lines = new LogLines();
+    const log = createLog("info", { write: (text) => lines.write(text) });
+    return { ...(await startWithTls({ log, settings })), lines };
+  }
+
+  test("for lack of a client are over in time, and told of once", async () => {
+    const { rig, connect, lines } = await rigWithLog({ LIMITS_HANDSHAKE_TIMEOUT: "200ms" });
+    const sockets = await Promise.all(Array.from({ length: 20 }, () => rig.socket()));
+    for (const socket of sockets) socket.resume().write(Buffer.of(0x16, 3, 1));
+    await Promise.all(sockets.map((socket) => once(socket, "close")));
+    expect(lines.of("limit reached")).toMatchObject([
+      { limit: "limits.handshakeTimeout", client: "127.0.0.1", count: 1 },
+    ]);
+    await connect();
+  });
+
+  test("for what the client says are told of once a minute, with how many there were", async () => {
+    const { rig, connect, lines } = await rigWithLog();
+    const fail = async () => {
+      const sockets = await Promise.all(Array.from({ length: 10 }, () => rig.socket()));
+      for (const socket of sockets) socket.resume().write("\x16\x03\x01\x00\x05hello");
+      await Promise.all(sockets.map((socket) => once(socket, "close")));
+    };
+    await fail();
+    rig.clock.advance(60_000);
+    await fail();
+    expect(lines.of("TLS handshake failed").map(({ client, count }) => [client, count])).toEqual([
+      ["127.0.0.1", 1],
+      ["127.0.0.1", 10],
+    ]);
+    await connect();
+  });
 });

@@ -31,7 +31,7 @@ async function startSwitch() {
   const dataplane = new Switch({
     clock: new FakeClock(),
     log,
-    limits: downstreamLimits(limits),
+    limits: downstreamLimits(limits, 0),
     maxConnections: limits.connections,
     tlsMode: "off",
     tls: undefined,

@@ -74,6 +74,37 @@ await describeWithLab(
       expect((await buildAndLocate(lab(), buildx, folder, replicas)).replica).toBe(home);
       expect(await running.finish()).toMatchObject({ exitCode: 0 });
     });
+
+    test("ends the build that it runs where it stays frozen for longer than health.frozenAfter", async () => {
+      const other = await GatewayProcess.start({
+        replicas,
+        env: {
+          BUILDKIT_GATEWAY_HEALTH_INTERVAL: "250ms",
+          BUILDKIT_GATEWAY_HEALTH_TIMEOUT: "500ms",
+          BUILDKIT_GATEWAY_HEALTH_FROZEN_AFTER: "2s",
+        },
+      });
+      try {
+        const builder = await lab().createBuilder({ version: "0.29", address: other.address });
+        const running = await RunningBuild.start({ lab: lab(), buildx: builder, replicas, repository: "acme/lost" });
+        const frozenMs = performance.now();
+        await running.replica.freeze();
+        try {
+          const { exitCode, stderr } = await running.finish();
+          expect(exitCode).toBe(1);
+          expect(stderr).toMatch(
+            new RegExp(
+              `Unavailable: replica ${running.replica.name} went away: silent for 2s \\(health.frozenAfter\\)`,
+            ),
+          );
+          console.log(`lost ${(performance.now() - frozenMs).toFixed(0)} ms after it froze`);
+        } finally {
+          await running.replica.thaw();
+        }
+      } finally {
+        await other.kill();
+      }
+    });
   },
   { ownReplicas: true },
 );

@@ -15,6 +15,7 @@ const LIMITS: ConnectionLimits = {
   resetsPerSecond: 1_000,
   streams: 1_000,
   backlogBytes: 65_536,
+  headersTimeoutMs: 10_000,
 };
 
 /** One of the switch's connections by itself, with a frame-level peer at its other end. */
@@ -40,6 +41,7 @@ export class ConnectionUnderTest {
       handler: {
         ready: () => this.told.push("ready"),
         goingAway: (_last, code) => this.told.push(`going away ${code}`),
+        overLimit: (limit) => this.told.push(`over limit ${limit}`),
         streamClosed: () => this.told.push("stream closed"),
         ended: (cause) => this.told.push(`ended: ${cause.message}`),
       },

@@ -2,8 +2,8 @@ import { onTestFinished } from "vitest";
 import { silentLog } from "../../src/base/log.ts";
 import type { Discovery } from "../../src/replicas/discovery/discovery.ts";
 import { Fleet } from "../../src/replicas/fleet.ts";
+import type { HealthOptions } from "../../src/replicas/monitor-options.ts";
 import type { Endpoint, Replica, ReplicaState } from "../../src/replicas/replica.ts";
-import type { HealthOptions } from "../../src/replicas/replica-monitor.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { GrpcReplica, type GrpcReplicaBehaviour } from "./grpc-replica.ts";
 

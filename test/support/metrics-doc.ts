@@ -1,5 +1,6 @@
 import type { Registry } from "prom-client";
 import { makeMetrics } from "../../src/configured-metrics.ts";
+import { LIMIT_NAMES } from "../../src/dataplane/over-limit.ts";
 
 /** Where the text lives. */
 export const METRICS_DOC = new URL("../../docs/metrics.md", import.meta.url);
@@ -18,6 +19,7 @@ as many as there are, and \`repository\`, which has series of its own for \`metr
 | \`reason\` | \`warm\`, \`preferred\`, \`spilled\`, \`least loaded\` ([placement.md](placement.md)), \`followed\` (an earlier build of its client ran there), \`none\` (it ran nowhere) |
 | \`rpc\` | a method of BuildKit's Control, a service's name (\`LLBBridge\`, \`Content\`, \`TraceService\`, \`Health\`, \`ServerReflection\`), or \`other\` |
 | \`status\` | gRPC's, by name; \`none\` where an answer had none |
+| \`limit\` | a setting under \`limits\` ([limits.md](limits.md)) |
 | \`said_by\` | \`replica\`; \`gateway\`, also where it answers for the fleet; \`client\`: it cancelled |
 
 The **warm share** is \`bkgw_builds_total{reason="warm"}\` out of \`warm\`, \`preferred\` and \`spilled\`. Builds that others started are in
@@ -67,6 +69,7 @@ async function describedMetrics() {
         accepted: 0,
         unauthenticated: 0,
         refused: 0,
+        limitHits: Object.fromEntries(LIMIT_NAMES.map((name) => [name, 0])),
         receivedBytes: 0,
         sentBytes: 0,
       }),

@@ -2,7 +2,7 @@ import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 import type { Address } from "../../src/base/address.ts";
-import { silentLog } from "../../src/base/log.ts";
+import { type Logger, silentLog } from "../../src/base/log.ts";
 import { loadConfig } from "../../src/config/load.ts";
 import type { OnReadDoor } from "../../src/dataplane/onread-door.ts";
 import { type Gateway, type GatewayParts, startGateway } from "../../src/gateway.ts";
@@ -35,6 +35,8 @@ export interface RigOptions {
   readonly file?: string;
   /** Settings by their variable's name without its prefix: `LIMITS_STREAMS`. */
   readonly settings?: Readonly<Record<string, string>>;
+  /** Where its log goes. Default: nowhere. */
+  readonly log?: Logger;
   /** Replaces the placement; what it would have been is given to it. */
   readonly wrapPlacer?: (usual: Placer) => Placer;
   readonly parts?: GatewayParts;
@@ -76,6 +78,7 @@ export class SwitchRig {
       argv = [],
       file,
       settings = {},
+      log = silentLog(),
       wrapPlacer = (usual) => usual,
       parts,
       atEnd = onTestFinished,
@@ -89,7 +92,7 @@ export class SwitchRig {
     const config = loadRigConfig(replicas, flags, settings, file);
     const clock = new FakeClock();
     let fleet: Fleet | undefined;
-    const gateway = await startGateway(config, silentLog(), {
+    const gateway = await startGateway(config, log, {
       clock,
       wrapPlacer: (usual, made) => {
         fleet = made;
