@@ -251,6 +251,17 @@ describe("a connection that does not begin with SETTINGS ends (RFC 9113 §3.4)",
   });
 });
 
+test("§6.8: a GOAWAY of ours at the end names the last stream that was served: what comes too late may be sent elsewhere", async () => {
+  const { rig, client } = await TwoSides.meet("client");
+  const stopped = rig.gateway.stop();
+  client.send(headersFrame(7, requestBlock(), true));
+  const { payload } = await client.nextOf("GOAWAY");
+  expect([payload.readUInt32BE(0), payload.readUInt32BE(4)]).toEqual([5, Code.NO_ERROR]);
+  await client.ended();
+  await stopped;
+  expect(client.received.filter(({ streamId }) => streamId === 7)).toEqual([]);
+});
+
 test("§6.8: a GOAWAY of ours names the highest stream that was taken, so that a client knows what it may try again", async () => {
   const { client } = await TwoSides.meet("client");
   client.send(headersFrame(11, requestBlock()), dataFrame(0, none));

@@ -25,7 +25,7 @@ function renegotiation(socket: TLSSocket): Promise<string> {
   });
 }
 
-describe("TLS (RFC 9113 §9.2)", () => {
+describe("TLS (RFC 9113 §9.2; gRPC Security)", () => {
   test.each(["TLSv1.2", "TLSv1.3"] as const)("§9.2: %s is served", async (name) => {
     const { connect } = await startWithTls();
     const socket = await connect({ ...version(name), ciphers: undefined });

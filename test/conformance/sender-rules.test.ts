@@ -68,7 +68,7 @@ test.each<[section: string, what: string, sender: "client" | "server", frames: B
   ["§5.1", "a stream that its client has not opened", "server", [SETTINGS, headersFrame(11, RESPONSE_BLOCK)]],
   ["§5.1", "DATA behind END_STREAM", "server", [SETTINGS, RESPONSE, END, dataFrame(1, Buffer.alloc(1))]],
   ["§5.1.1", "a stream lower than one before", "client", [SETTINGS, headersFrame(3, requestBlock()), REQUEST]],
-  ["§6", "PUSH_PROMISE", "server", [SETTINGS, encodeFrame(FrameType.PUSH_PROMISE, 0, 1)]],
+  ["§6.6", "PUSH_PROMISE", "server", [SETTINGS, encodeFrame(FrameType.PUSH_PROMISE, 0, 1)]],
   ["§6.4", "a second RST_STREAM", "server", [SETTINGS, rstStreamFrame(1, 8), rstStreamFrame(1, 8)]],
   ["§6.5.2", "ENABLE_PUSH of 1", "client", [settingsFrame([[0x2, 1]])]],
   ["§6.8", "GOAWAY that takes back what it said", "server", [SETTINGS, goawayFrame(1, 0), goawayFrame(3, 0)]],

@@ -13,7 +13,8 @@ import {
   settingsFrame,
   windowUpdateFrame,
 } from "../support/raw-http2/frames.ts";
-import { RESPONSE_BLOCK, requestBlock } from "../support/raw-http2/grpc-fields.ts";
+import { OK_BLOCK, RESPONSE_BLOCK, requestBlock } from "../support/raw-http2/grpc-fields.ts";
+import { encodeFields } from "../support/raw-http2/hpack-encoder.ts";
 import { fieldOf, readHeaders, readMessage } from "../support/raw-http2/raw-message.ts";
 import type { RawPeer } from "../support/raw-http2/raw-peer.ts";
 import { SwitchRig } from "../support/switch-rig.ts";
@@ -88,6 +89,15 @@ describe("a client that floods the switch is sent away, and another goes on", ()
     const open = (id: number) => Buffer.concat([headersFrame(id, requestBlock()), windowUpdateFrame(id, 0)]);
     client.send(...times(60, (i) => open(3 + 2 * i)));
     await expectCalmDown(client, "limits.resetsPerSecond");
+    await settled(bystander);
+  });
+
+  test("with HEADERS on a stream that the switch has reset", async () => {
+    const rig = await SwitchRig.start({ settings });
+    const { client, bystander } = await twoClients(rig);
+    client.send(headersFrame(3, requestBlock()), windowUpdateFrame(3, 0));
+    client.send(...times(210, () => headersFrame(3, OK_BLOCK, true)));
+    await expectCalmDown(client, "limits.controlFramesPerSecond");
     await settled(bystander);
   });
 
@@ -226,13 +236,16 @@ describe("calls held over limits.heldStreams", () => {
   });
 });
 
-test("a flood of the replica's ends its connection, and not its client's", async () => {
+test.each<[string, Buffer]>([
+  ["PING", pingFrame(Buffer.alloc(8))],
+  ["interim responses", headersFrame(1, encodeFields([[":status", "103"]]))],
+])("a flood of the replica's with %s ends its connection, and not its client's", async (_name, frame) => {
   const rig = await SwitchRig.start({ settings });
   const { client, bystander, replicas } = await twoClients(rig);
-  replicas[0].send(...times(300, () => pingFrame(Buffer.alloc(8))));
+  replicas[0].send(...times(300, () => frame));
   expect((await replicas[0].nextOf("GOAWAY")).payload.readUInt32BE(4)).toBe(ENHANCE_YOUR_CALM);
   const { headers } = await readMessage(client, 1);
-  expect(fieldOf(headers[0], "grpc-status")).toBe("14");
+  expect(fieldOf(headers.at(-1), "grpc-status")).toBe("14");
   await settled(client, bystander);
 });
 

@@ -21,7 +21,7 @@ import { sendBody } from "../support/raw-http2/send-body.ts";
 import { describeStatus } from "../support/shown-status.ts";
 import { SwitchRig } from "../support/switch-rig.ts";
 
-describe("a replica that is lost in the middle of a build", () => {
+describe("a replica that is lost in the middle of a build (gRPC Errors)", () => {
   async function runningBuild(rig: SwitchRig) {
     const client = await rig.client();
     sendBuild(client);

@@ -46,7 +46,7 @@ function answer(replica: RawPeer, streamId: number, text = ""): void {
 const resetCode = async (peer: RawPeer, streamId: number): Promise<number> =>
   (await peer.nextOf("RST_STREAM", streamId)).payload.readUInt32BE(0);
 
-describe("PING (RFC 9113 §6.7)", () => {
+describe("PING (RFC 9113 §6.7; gRPC PING Frame)", () => {
   test("is answered with its own octets by the switch, and goes no further, on either side", async () => {
     const rig = await SwitchRig.start();
     const { client, replica } = await openCall(rig);
@@ -72,7 +72,7 @@ describe("PING (RFC 9113 §6.7)", () => {
   });
 });
 
-describe("GOAWAY from a replica (RFC 9113 §6.8)", () => {
+describe("GOAWAY from a replica (RFC 9113 §6.8; gRPC GOAWAY Frame)", () => {
   test("lets running calls finish, sends later ones over a new connection, and is not told to the client", async () => {
     const rig = await SwitchRig.start();
     const { client, replica } = await openCall(rig);
@@ -171,7 +171,7 @@ describe("GOAWAY from a replica (RFC 9113 §6.8)", () => {
   });
 });
 
-describe("RST_STREAM (RFC 9113 §6.4, §7)", () => {
+describe("RST_STREAM (RFC 9113 §6.4, §7; gRPC Errors)", () => {
   test.each([0x0, 0x1, 0x2, 0x5, 0x7, 0x8, 0xb, 0xd, 0xdead])(
     "crosses in both directions with its code (%i)",
     async (code) => {

@@ -27,7 +27,7 @@ async function answerTo(rig: SwitchRig, block: Buffer, body?: Buffer): Promise<R
   return answer;
 }
 
-describe("a request that is not gRPC", () => {
+describe("a request that is not gRPC (RFC 9113 §8.1, §8.5; gRPC Requests)", () => {
   test.each(["GET", "PUT", "OPTIONS", "CONNECT"])("by its method, %s, is answered with 405", async (method) => {
     const rig = await SwitchRig.start();
     const fields =
@@ -100,7 +100,7 @@ test("a method that the gateway does not know goes to a replica, whose UNIMPLEME
   expect((await readMessage(client, 1)).headers).toEqual([unimplemented]);
 });
 
-describe("a Solve that cannot be read", () => {
+describe("a Solve that cannot be read (gRPC Length-Prefixed-Message, gRPC Compressed-Flag)", () => {
   const framed = (flag: number, payload: Buffer): Buffer => {
     const prefix = Buffer.alloc(5);
     prefix[0] = flag;
@@ -170,7 +170,7 @@ describe("a Solve that cannot be read", () => {
   });
 });
 
-describe("a Solve that can be read", () => {
+describe("a Solve that can be read (gRPC Length-Prefixed-Message)", () => {
   const message = solveMessage({ ref: "ref1", buildSession: "session1", attrs: { "vcs:source": "https://host/a/b" } });
 
   async function expectPassed(block: Buffer, body: Buffer, send: (client: RawPeer) => void): Promise<void> {

@@ -59,7 +59,8 @@ export class SenderRules {
     this.#hasBegun = true;
     this.#require(payload.length <= announcedFrameBytes, `§4.2: ${payload.length} octets for ${announcedFrameBytes}`);
     this.#require((flags & ~(KNOWN_FLAGS[type] ?? 0)) === 0, `§4.1: flags ${flags} on type ${type}`);
-    this.#require(type <= CONTINUATION && type !== PUSH_PROMISE, `§6: a frame of type ${type}`);
+    this.#require(type <= CONTINUATION, `§5.5: a frame of type ${type}`);
+    this.#require(type !== PUSH_PROMISE, "§6.6: PUSH_PROMISE");
     const isOfConnection = type === SETTINGS || type === PING || type === GOAWAY;
     if (type !== WINDOW_UPDATE)
       this.#require(isOfConnection === (streamId === 0), `§6: type ${type} on stream ${streamId}`);
