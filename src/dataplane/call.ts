@@ -5,9 +5,9 @@ import { ErrorCode } from "../http2/errors.ts";
 import { errorTrailers, okTrailers, responseHeaders } from "../http2/grpc-status.ts";
 import type { HeaderField } from "../http2/header-field.ts";
 import type { Caller } from "../identity/caller.ts";
-import type { CallOutcome, RoutedCall } from "../routing/routed-call.ts";
+import type { CallEnding, CallOutcome, RoutedCall } from "../routing/routed-call.ts";
 import { BRIDGE_RETURN, type RpcKind } from "../routing/rpc-table.ts";
-import { type CallEnd, endOfReset, endOfTrailers } from "./call-end.ts";
+import { endOfReset, endOfTrailers } from "./call-end.ts";
 import type { CallOptions, CallOwner } from "./call-options.ts";
 import { HeldBody } from "./held-body.ts";
 import { isSuccess, statusHeaders, trailersOf } from "./response-fields.ts";
@@ -40,13 +40,13 @@ export class Call implements RoutedCall, StreamReceiver {
   readonly openedMs: number;
   readonly stream: Stream;
   readonly fields: readonly HeaderField[];
+  sentFields: readonly HeaderField[];
   /** A call whose body says where it belongs, has been read, and that the router knows. */
   isRouted = false;
   /** The replica it was joined to; empty before. */
   replicaId = "";
-  readonly #sentFields: readonly HeaderField[];
   #outcome: CallOutcome | undefined;
-  #end: CallEnd | undefined;
+  #end: CallEnding | undefined;
   #caller: Caller | undefined;
   #state: CallState;
   /** Stops what runs while the call is held. */
@@ -65,7 +65,7 @@ export class Call implements RoutedCall, StreamReceiver {
     this.openedMs = owner.clock.nowMs();
     this.stream = stream;
     this.fields = fields;
-    this.#sentFields = sentFields;
+    this.sentFields = sentFields;
     this.#state = { t: "held", body: new HeldBody(options.held), isEnded: false };
     stream.receiver = this;
   }
@@ -79,7 +79,7 @@ export class Call implements RoutedCall, StreamReceiver {
     return this.#outcome;
   }
 
-  get ending(): CallEnd | undefined {
+  get ending(): CallEnding | undefined {
     return this.#end;
   }
 
@@ -119,7 +119,7 @@ export class Call implements RoutedCall, StreamReceiver {
     this.#state = { t: "joined", upstream };
     this.replicaId = replicaId;
     upstream.receiver = new UpstreamSide(this, upstream);
-    upstream.sendHeaders(this.#sentFields, state.isEnded && body.length === 0);
+    upstream.sendHeaders(this.sentFields, state.isEnded && body.length === 0);
     if (this.#hasBegunSession) {
       this.#filterUp = new TunnelFilter(new DropSettingsAck());
       this.#filterDown = new TunnelFilter(new DropPreface());

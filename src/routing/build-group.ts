@@ -100,6 +100,7 @@ export class BuildGroup {
   #addSolve(call: RoutedCall, solve: SolveRequest): void {
     this.#hasHadSolve = true;
     if (!solve.isInternal) this.#load.add(call, solve);
+    if (this.#state.t === "placing") this.#load.placing();
     this.#heldSolves.set(call, solve);
     for (const token of ownTokens(solve)) this.#owners.set(token, (this.#owners.get(token) ?? 0) + 1);
   }
@@ -108,6 +109,7 @@ export class BuildGroup {
   beginPlacing(client: RoutedClient): AbortSignal {
     const abort = new AbortController();
     this.#state = { t: "placing", client, abort };
+    this.#load.placing();
     return abort.signal;
   }
 
@@ -119,6 +121,7 @@ export class BuildGroup {
 
   /** It has to wait for a replica, or something of what is said of that has changed. */
   waits(waiting: Waiting): void {
+    this.#load.waits(waiting);
     this.#holding.waits(waiting);
     this.#endIfAnswerable();
     this.#settle();
@@ -192,7 +195,10 @@ export class BuildGroup {
     this.#owners.clear();
     switch (state.t) {
       case "placed":
-        for (const { call } of inOrder(members, ({ arrival }) => arrival)) call.release(state.replicaId);
+        for (const { call } of inOrder(members, ({ arrival }) => arrival)) {
+          this.#load.releasing(call, state.replicaId);
+          call.release(state.replicaId);
+        }
         break;
       case "answered":
         for (const { call } of inOrder(members, ({ kind }) => ANSWER_ORDER.indexOf(kind))) this.#holding.answer(call);
