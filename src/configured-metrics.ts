@@ -4,6 +4,7 @@ import { addCertificateMetrics } from "./admin/certificate-metrics.ts";
 import { addFleetMetrics, CheckMetrics, type MeasuredPool } from "./admin/fleet-metrics.ts";
 import { RpcMetrics } from "./admin/rpc-metrics.ts";
 import { addSwitchMetrics, type SwitchNumbers } from "./admin/switch-metrics.ts";
+import { addTraceMetrics, type SpanNumbers } from "./admin/trace-metrics.ts";
 import type { CertificateExpiry } from "./base/followed-tls.ts";
 import { programVersion } from "./base/program-version.ts";
 import type { Config } from "./config/schema.ts";
@@ -13,6 +14,8 @@ export interface MetricSubjects {
   readonly pools: () => readonly MeasuredPool[];
   readonly census: () => SwitchNumbers;
   readonly expiries: () => readonly CertificateExpiry[];
+  /** Undefined: there are no traces. */
+  readonly spans: () => SpanNumbers | undefined;
 }
 
 /** All that Prometheus can be told, and those that have to be told of what happens. */
@@ -37,6 +40,7 @@ export function makeMetrics({ metrics }: Pick<Config, "metrics">, subjects: Metr
   addFleetMetrics(registry, subjects.pools);
   addSwitchMetrics(registry, subjects.census);
   addCertificateMetrics(registry, subjects.expiries);
+  addTraceMetrics(registry, () => subjects.spans() ?? { exported: 0, dropped: 0 });
   new Gauge({
     name: `${PREFIX}build_info`,
     help: "1, with the versions of the gateway and of Node.",

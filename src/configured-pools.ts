@@ -16,6 +16,7 @@ import { DnsDiscovery } from "./replicas/discovery/dns.ts";
 import { KubernetesDiscovery } from "./replicas/discovery/kubernetes.ts";
 import { StaticDiscovery } from "./replicas/discovery/static.ts";
 import { weightOf } from "./routing/key-weights.ts";
+import type { Traces } from "./traces/traces.ts";
 
 /** A pool, and the ways that lead to it. */
 export interface ReachablePool extends Pick<PoolConfig, "listen" | "servernames"> {
@@ -32,6 +33,8 @@ export interface PoolSurroundings {
   readonly builds: BuildMetrics;
   readonly checks: CheckMetrics;
   readonly activity: Activity;
+  /** Follows builds; undefined: nobody does. */
+  readonly traces: Traces | undefined;
   /** Where Services are looked up; needed where one is configured. */
   readonly cluster: Cluster | undefined;
   readonly wrapPlacer?: PoolOptions["wrapPlacer"] | undefined;
@@ -39,7 +42,7 @@ export interface PoolSurroundings {
 
 /** Make the pools of a configuration. None is started. */
 export function makePools(config: Config, surroundings: PoolSurroundings): ReachablePool[] {
-  const { clock, log, replicaTls, policy, builds, checks, activity, cluster, wrapPlacer } = surroundings;
+  const { clock, log, replicaTls, policy, builds, checks, activity, traces, cluster, wrapPlacer } = surroundings;
   const { health, affinity, placement, queue, control } = config;
   const configured = poolsOf(config);
   return configured.map((pool) => {
@@ -82,6 +85,7 @@ export function makePools(config: Config, surroundings: PoolSurroundings): Reach
         builds.ended({ ...build, pool: pool.name, reason, repository: caller.repository });
         activity.ended(pool.name, build);
       },
+      ...(traces && { observeBuild: traces.observerOf({ name: pool.name, replicas: () => made.fleet.replicas() }) }),
       ...(wrapPlacer && { wrapPlacer }),
     });
     return { ...pool, pool: made };

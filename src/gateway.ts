@@ -15,6 +15,7 @@ import { downstreamLimits } from "./configured-limits.ts";
 import { makeMetrics } from "./configured-metrics.ts";
 import { policyOf } from "./configured-policy.ts";
 import { makePools, type ReachablePool } from "./configured-pools.ts";
+import { openTraces } from "./configured-traces.ts";
 import { FACADE_PATHS } from "./control/facade.ts";
 import { connectionRoom } from "./dataplane/connection-room.ts";
 import type { OnReadDoor } from "./dataplane/onread-door.ts";
@@ -68,7 +69,9 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
     pools: () => pools.map(({ pool }) => pool),
     census: () => dataplane.census(),
     expiries,
+    spans: () => traces?.census(),
   });
+  const traces = await openTraces(config, clock, log);
   const activity = new Activity(clock);
   const policy = policyOf(config);
   const { trust, pods: podSettings } = config.identity;
@@ -83,6 +86,7 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
     builds,
     checks,
     activity,
+    traces,
     cluster,
     wrapPlacer: parts.wrapPlacer,
   });
@@ -127,6 +131,7 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
     await Promise.all([...pools.map(({ pool }) => pool.stop()), admin.close()]);
     pods?.stop();
     cluster?.close();
+    await traces?.close();
   };
   try {
     const adminAddress = await listenAdmin(admin, config);

@@ -8,7 +8,6 @@ import { Facade, type FacadeOptions } from "./control/facade.ts";
 import { incompleteness } from "./control/missing-policy.ts";
 import type { SwitchPool } from "./dataplane/switch.ts";
 import { UNKNOWN_CALLER } from "./identity/caller.ts";
-import type { Policy } from "./identity/policy.ts";
 import type { ApiServer } from "./kubernetes/api-request.ts";
 import { ContentOwners } from "./replicas/content-owners.ts";
 import { DeletionCostKeeper } from "./replicas/deletion-cost-keeper.ts";
@@ -22,17 +21,17 @@ import { ReplicaSearch } from "./replicas/replica-search.ts";
 import { UnwellReplicas } from "./replicas/unwell-replicas.ts";
 import { affinityKey, type KeySource } from "./routing/affinity-key.ts";
 import { BuildGroups } from "./routing/build-groups.ts";
-import type { ProgressMode } from "./routing/build-groups-options.ts";
+import type { BuildGroupsOptions, ProgressMode } from "./routing/build-groups-options.ts";
 import type { Explanation } from "./routing/explanation.ts";
 import type { Placer } from "./routing/placer.ts";
 import { QueuedPlacer } from "./routing/queued-placer.ts";
 import type { PlacerOptions } from "./routing/queued-placer-options.ts";
-import type { BuildEnd, BuildPlace } from "./routing/running-build.ts";
 import type { WaitingState } from "./routing/waiting-news.ts";
 import { WarmMemory } from "./routing/warm-memory.ts";
 
 /** What a pool is made from. */
-export interface PoolOptions {
+export interface PoolOptions
+  extends Pick<BuildGroupsOptions, "policy" | "onBuildMoved" | "onBuildEnded" | "observeBuild"> {
   /** Unique in a gateway. */
   readonly name: string;
   readonly discovery: Discovery;
@@ -48,16 +47,10 @@ export interface PoolOptions {
   readonly memory: { readonly lifetimeMs: number; readonly maxKeys: number };
   readonly placement: PlacerOptions;
   readonly progress: ProgressMode;
-  /** What callers may do. Absent: everything. */
-  readonly policy?: Policy;
   /** Where the cost of deleting the replicas' pods is kept. Absent: it is not. */
   readonly deletionCostServer?: ApiServer;
   /** A replica has been checked. */
   readonly onChecked?: MonitorOptions["onChecked"];
-  /** A build that is not internal goes to a replica, or for now to none. */
-  readonly onBuildMoved?: (build: BuildPlace) => void;
-  /** A build that is not internal has ended, or will not run. */
-  readonly onBuildEnded?: (build: BuildEnd) => void;
   /** How the whole fleet's answers are made. */
   readonly control: Pick<FacadeOptions, "timeoutMs" | "slowTimeoutMs" | "incomplete" | "version">;
   /** Replaces the placement; what it would have been is given to it. */
@@ -182,6 +175,7 @@ export class Pool {
       progress: options.progress,
       ...(options.policy && { policy: options.policy }),
       ...(options.onBuildMoved && { onBuildMoved: options.onBuildMoved }),
+      ...(options.observeBuild && { observeBuild: options.observeBuild }),
       onBuildEnded: (build) => {
         buildLog.ended(build);
         options.onBuildEnded?.(build);

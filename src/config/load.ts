@@ -4,6 +4,7 @@ import { suggestion } from "./closest.ts";
 import { type ConfigFile, NO_CONFIG_FILE, type ReadFile, readConfigFile } from "./config-file.ts";
 import { readEnvironment } from "./environment.ts";
 import { CONFIG_FLAG, CONFIG_VARIABLE } from "./flags.ts";
+import { NO_STANDARD_VALUES, readOtelEnvironment, type StandardValues } from "./otel-environment.ts";
 import { formatPath, type Problem } from "./problem.ts";
 import { RENAMED_SETTINGS } from "./renamed.ts";
 import { type Config, configSchema } from "./schema.ts";
@@ -24,9 +25,12 @@ export type LoadResult<T = Config> =
   | { readonly t: "loaded"; readonly config: T }
   | { readonly t: "invalid"; readonly problems: readonly Problem[] };
 
-/** Read the configuration of `serve`. A flag wins over a variable, a variable over the file, the file over the default. */
+/**
+ * Read the configuration of `serve`. A flag wins over a variable, the gateway's own variable over a standard one, a variable
+ * over the file, the file over the default.
+ */
 export function loadConfig(sources: ConfigSources): LoadResult {
-  return load(sources, configSchema, SETTINGS, (tree) => {
+  return load(sources, configSchema, SETTINGS, readOtelEnvironment(sources.env), (tree) => {
     const sources = [tree.replicas, tree.replicasDns, tree.replicasService, tree.pools];
     if (sources.some(isGiven)) return undefined;
     const ways = "--replica tcp://host:port, --replicas-dns name:port, --replicas-service name";
@@ -36,7 +40,7 @@ export function loadConfig(sources: ConfigSources): LoadResult {
 
 /** Read the configuration of `sidecar`, as {@link loadConfig} does. */
 export function loadSidecarConfig(sources: ConfigSources): LoadResult<SidecarConfig> {
-  return load(sources, sidecarSchema, SIDECAR_SETTINGS, () => undefined);
+  return load(sources, sidecarSchema, SIDECAR_SETTINGS, NO_STANDARD_VALUES, () => undefined);
 }
 
 /** `whatIsMissing` is asked about what was given, once all of it could be read. */
@@ -44,6 +48,7 @@ function load<S extends z.ZodType>(
   { argv, env, readFile }: ConfigSources,
   schema: S,
   settings: readonly Setting[],
+  standard: StandardValues,
   whatIsMissing: (tree: Readonly<Record<string, unknown>>) => string | undefined,
 ): LoadResult<z.output<S>> {
   const flags = readArguments(argv, [
@@ -58,9 +63,13 @@ function load<S extends z.ZodType>(
     ? readConfigFile(filePath, flagPath === undefined ? CONFIG_VARIABLE : CONFIG_FLAG, readFile)
     : NO_CONFIG_FILE;
 
-  const { tree, origins } = overlay(settings, file, flags.values, environment.values);
+  const {
+    tree,
+    origins,
+    problems: standardProblems,
+  } = overlay(settings, file, flags.values, environment.values, standard);
   const parsed = schema.safeParse(tree);
-  const problems = [...flags.problems, ...environment.problems, ...file.problems];
+  const problems = [...flags.problems, ...environment.problems, ...standardProblems, ...file.problems];
   if (!parsed.success) {
     const locate = (path: readonly PropertyKey[]) => origins.get(nearestSetting(settings, path)) ?? file.locate(path);
     problems.push(...parsed.error.issues.flatMap((issue) => describeIssue(issue, settings, locate)));
@@ -78,32 +87,41 @@ function overlay(
   file: ConfigFile,
   flags: ReadonlyMap<string, readonly string[]>,
   variables: ReadonlyMap<string, string>,
-): { tree: Record<string, unknown>; origins: Map<string, string> } {
+  standard: StandardValues,
+): { tree: Record<string, unknown>; origins: Map<string, string>; problems: Problem[] } {
   const tree = { ...file.tree };
   const origins = new Map<string, string>();
+  const problems: Problem[] = [];
   for (const { path, keys, flag, variable, isList } of settings) {
     const flagValues = flag === undefined ? undefined : flags.get(flag);
     const origin = flagValues === undefined ? variable : flag;
     const text = flagValues === undefined ? variables.get(variable ?? "") : flagValues.join(",");
-    if (text === undefined || origin === undefined) continue;
+    if (text === undefined || origin === undefined) {
+      const known = standard.get(path);
+      if (!known) continue;
+      origins.set(path, known.origin);
+      if (known.problem) problems.push(known.problem);
+      setAt(tree, keys, known.value);
+      continue;
+    }
     origins.set(path, origin);
     setAt(tree, keys, isList ? text : text.trim());
   }
-  return { tree, origins };
+  return { tree, origins, problems };
 }
 
 /** Set a value in a tree; a part of the way that is not a map is left for the schema to report. */
-function setAt(tree: Record<string, unknown>, keys: readonly string[], text: string): void {
+function setAt(tree: Record<string, unknown>, keys: readonly string[], value: string | readonly string[]): void {
   const [first, ...rest] = keys as [string, ...string[]];
   if (rest.length === 0) {
-    tree[first] = text;
+    tree[first] = value;
     return;
   }
   const child = tree[first] ?? {};
   if (typeof child !== "object" || Array.isArray(child)) return;
   const copy = { ...child } as Record<string, unknown>;
   tree[first] = copy;
-  setAt(copy, rest, text);
+  setAt(copy, rest, value);
 }
 
 /** The path of the setting that a path leads into, or the path itself. */

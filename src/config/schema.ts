@@ -16,6 +16,7 @@ import { affinitySchema, placementSchema, queueSchema } from "./scheduling-schem
 import { serviceList } from "./service-values.ts";
 import { isGiven, isMap, section } from "./structure.ts";
 import { replicaTlsSchema, tlsSchema } from "./tls-schema.ts";
+import { tracesSchema } from "./traces-schema.ts";
 import { count, flag, quote, word } from "./value-types.ts";
 
 const DEFAULT_LISTEN: Address = { t: "tcp", host: "0.0.0.0", port: 1234 };
@@ -99,6 +100,7 @@ export const configSchema = section(
     identity: identitySchema,
     policy: policySchema,
     metrics: metricsSchema,
+    traces: tracesSchema,
     affinity: affinitySchema,
     placement: placementSchema,
     queue: queueSchema,

@@ -2,22 +2,10 @@ import { type ErrorKind, type GatewayError, GrpcStatus } from "../base/errors.ts
 import { printable } from "../base/printable.ts";
 import { ErrorCode } from "../http2/errors.ts";
 import { type HeaderField, headerValue } from "../http2/header-field.ts";
-import type { CallOutcome } from "../routing/routed-call.ts";
-
-/** Who had the last word in a call. */
-export type LastWord = "client" | "gateway" | "replica";
-
-/** How a call ended. */
-export interface CallEnd {
-  /** Of gRPC; -1 where what was said is none. */
-  readonly status: number;
-  readonly saidBy: LastWord;
-  /** What was said of it, for people; empty: nothing. */
-  readonly message: string;
-}
+import type { CallEnding, CallOutcome } from "../routing/routed-call.ts";
 
 /** Hears of a call's end. It is called for every call, so what it does must cost little. */
-export type OnCallEnded = (path: string, end: CallEnd, durationMs: number) => void;
+export type OnCallEnded = (path: string, end: CallEnding, durationMs: number) => void;
 
 /** Longest message that is kept. */
 const MAX_MESSAGE_CHARACTERS = 400;
@@ -39,14 +27,14 @@ export function outcomeOfError({ kind }: GatewayError): CallOutcome {
 }
 
 /** A call that ended with trailers. */
-export function endOfTrailers(fields: readonly HeaderField[], saidBy: LastWord): CallEnd {
+export function endOfTrailers(fields: readonly HeaderField[], saidBy: CallEnding["saidBy"]): CallEnding {
   const text = headerValue(fields, "grpc-status") ?? "";
   const status = /^\d{1,2}$/.test(text) ? Number(text) : -1;
   return { status, saidBy, message: status === 0 ? "" : readMessage(headerValue(fields, "grpc-message") ?? "") };
 }
 
 /** A call that ended with RST_STREAM; a client's reset is a cancel, whatever its code. */
-export function endOfReset(code: number, saidBy: LastWord): CallEnd {
+export function endOfReset(code: number, saidBy: CallEnding["saidBy"]): CallEnding {
   const status = saidBy === "client" ? GrpcStatus.CANCELLED : (STATUS_OF_RESET[code] ?? GrpcStatus.INTERNAL);
   return { status, saidBy, message: "" };
 }

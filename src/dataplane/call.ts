@@ -5,9 +5,9 @@ import { ErrorCode } from "../http2/errors.ts";
 import { errorTrailers, okTrailers, responseHeaders } from "../http2/grpc-status.ts";
 import type { HeaderField } from "../http2/header-field.ts";
 import type { Caller } from "../identity/caller.ts";
-import type { CallOutcome, MovedBytes, RoutedCall } from "../routing/routed-call.ts";
+import type { CallEnding, CallOutcome, MovedBytes, RoutedCall } from "../routing/routed-call.ts";
 import { BRIDGE_RETURN, type RpcKind } from "../routing/rpc-table.ts";
-import { type CallEnd, endOfReset, endOfTrailers, outcomeOfError } from "./call-end.ts";
+import { endOfReset, endOfTrailers, outcomeOfError } from "./call-end.ts";
 import type { CallOptions, CallOwner } from "./call-options.ts";
 import type { CallState } from "./call-state.ts";
 import { HeldBody } from "./held-body.ts";
@@ -32,13 +32,13 @@ export class Call implements RoutedCall, StreamReceiver {
   readonly openedMs: number;
   readonly stream: Stream;
   readonly fields: readonly HeaderField[];
+  sentFields: readonly HeaderField[];
   /** A call whose body says where it belongs, has been read, and that the router knows. */
   isRouted = false;
   /** The replica it was joined to; empty before. */
   replicaId = "";
-  readonly #sentFields: readonly HeaderField[];
   #outcome: CallOutcome | undefined;
-  #end: CallEnd | undefined;
+  #end: CallEnding | undefined;
   #caller: Caller | undefined;
   #state: CallState;
   /** Where the replica's answer comes from, also when it is over. */
@@ -59,7 +59,7 @@ export class Call implements RoutedCall, StreamReceiver {
     this.openedMs = owner.clock.nowMs();
     this.stream = stream;
     this.fields = fields;
-    this.#sentFields = sentFields;
+    this.sentFields = sentFields;
     this.#state = { t: "held", body: new HeldBody(options.held), isEnded: false };
     stream.receiver = this;
   }
@@ -73,7 +73,7 @@ export class Call implements RoutedCall, StreamReceiver {
     return this.#outcome;
   }
 
-  get ending(): CallEnd | undefined {
+  get ending(): CallEnding | undefined {
     return this.#end;
   }
 
@@ -118,7 +118,7 @@ export class Call implements RoutedCall, StreamReceiver {
     this.#upstream = upstream;
     this.replicaId = replicaId;
     upstream.receiver = new UpstreamSide(this, upstream);
-    upstream.sendHeaders(this.#sentFields, state.isEnded && body.length === 0);
+    upstream.sendHeaders(this.sentFields, state.isEnded && body.length === 0);
     if (this.#hasBegunSession) {
       this.#filterUp = new TunnelFilter(new DropSettingsAck());
       this.#filterDown = new TunnelFilter(new DropPreface());

@@ -87,7 +87,7 @@ export class InboundHeaders {
     const { isSound, contentBytes } = this.#responses.look(fields);
     if (!isSound) return false;
     if (isInformational(fields)) {
-      this.#connection.countControlFrame("interim responses");
+      this.#connection.floods.countControlFrame("interim responses");
       return !isEndOfStream;
     }
     stream.beginReceiving(contentBytes);
@@ -127,7 +127,7 @@ export class InboundHeaders {
     if (this.#connection.options.requests && this.#connection.streams.absence(streamId) === "closed") {
       throw new ConnectionError(ErrorCode.STREAM_CLOSED, `HEADERS on closed stream ${streamId}`);
     }
-    this.#connection.countControlFrame("HEADERS on closed streams");
+    this.#connection.floods.countControlFrame("HEADERS on closed streams");
     this.#connection.resetAbsent(streamId, ErrorCode.STREAM_CLOSED);
   }
 }

@@ -17,3 +17,18 @@ export function headerValue(fields: readonly HeaderField[], name: string): strin
   for (const field of fields) if (field.name === name) return field.value;
   return undefined;
 }
+
+/** Every value of `name`, which must be lower case, in order. */
+export function headerValues(fields: readonly HeaderField[], name: string): string[] {
+  return fields.filter((field) => field.name === name).map(({ value }) => value);
+}
+
+/** The list with one field of `name` at its end in place of all that it has; `undefined`: with none. */
+export function withHeader(
+  fields: readonly HeaderField[],
+  name: string,
+  value: string | undefined,
+): readonly HeaderField[] {
+  const others = fields.filter((field) => field.name !== name);
+  return value === undefined ? others : [...others, { name, value, isSensitive: false }];
+}

@@ -104,6 +104,7 @@ export class BuildGroup {
     const tokens = ownTokens(solve);
     this.#hasHadSolve = true;
     if (!solve.isInternal) this.#load.add(call, solve, () => this.#traffic.of(tokens));
+    if (this.#state.t === "placing") this.#load.placing();
     this.#heldSolves.set(call, solve);
     for (const token of tokens) this.#owners.set(token, (this.#owners.get(token) ?? 0) + 1);
   }
@@ -112,6 +113,7 @@ export class BuildGroup {
   beginPlacing(client: RoutedClient): AbortSignal {
     const abort = new AbortController();
     this.#state = { t: "placing", client, abort };
+    this.#load.placing();
     return abort.signal;
   }
 
@@ -123,6 +125,7 @@ export class BuildGroup {
 
   /** It has to wait for a replica, or something of what is said of that has changed. */
   waits(waiting: Waiting): void {
+    this.#load.waits(waiting);
     this.#holding.waits(waiting);
     this.#endIfAnswerable();
     this.#settle();
@@ -198,7 +201,10 @@ export class BuildGroup {
     this.#owners.clear();
     switch (state.t) {
       case "placed":
-        for (const { call } of inOrder(members, ({ arrival }) => arrival)) call.release(state.replicaId);
+        for (const { call } of inOrder(members, ({ arrival }) => arrival)) {
+          this.#load.releasing(call, state.replicaId);
+          call.release(state.replicaId);
+        }
         break;
       case "answered":
         for (const { call } of inOrder(members, ({ kind }) => ANSWER_ORDER.indexOf(kind))) this.#holding.answer(call);

@@ -1,9 +1,12 @@
 import type { Cancel, Clock } from "../base/clock.ts";
 import type { GatewayError } from "../base/errors.ts";
 import type { Logger } from "../base/log.ts";
+import type { SolveRequest } from "../buildkit/solve-request.ts";
 import type { Policy } from "../identity/policy.ts";
 import type { KeySource } from "./affinity-key.ts";
+import type { BuildObserver } from "./build-observer.ts";
 import type { Placer } from "./placer.ts";
+import type { RoutedCall } from "./routed-call.ts";
 import type { BuildEnd, BuildPlace } from "./running-build.ts";
 
 /** Which replica knows a build, whoever placed it; where none does or it cannot be told, why. `undefined`: nobody can be asked. */
@@ -51,4 +54,6 @@ export interface BuildGroupsOptions {
   readonly onBuildMoved?: (build: BuildPlace) => void;
   /** A build that is not internal has ended, however, or will not run. */
   readonly onBuildEnded?: (build: BuildEnd) => void;
+  /** Who hears of a build step by step; `undefined`: nobody does of this one. Absent: nobody of any. */
+  readonly observeBuild?: (call: RoutedCall, solve: SolveRequest) => BuildObserver | undefined;
 }

@@ -225,7 +225,7 @@ export class BuildGroups implements Router {
       }
       const { replicaId, reason } = outcome;
       if (solve) log.debug({ buildRef: solve.buildRef, key, replica: replicaId, reason: reason.t }, "build placed");
-      if (reason.t !== "followed") this.#running.placed(call, reason.t);
+      if (reason.t !== "followed") this.#running.placed(call, reason);
       this.#placed(group, replicaId, reason.t === "followed" ? undefined : describeReason(reason, key));
     } catch (error) {
       log.error({ err: error }, "placing failed");

@@ -1,8 +1,9 @@
 import type { SolveRequest } from "../buildkit/solve-request.ts";
+import type { Waiting } from "./placer.ts";
 import type { MovedBytes, RoutedCall } from "./routed-call.ts";
 import type { RunningBuilds, TrackedBuild } from "./running-build.ts";
 
-/** Counts the open builds of one group as load of the replica that the group goes to. */
+/** Counts the open builds of one group as load of the replica that the group goes to, and tells who observes them. */
 export class GroupLoad {
   readonly #running: Pick<RunningBuilds, "track">;
   readonly #builds = new Map<RoutedCall, TrackedBuild>();
@@ -23,6 +24,21 @@ export class GroupLoad {
   remove(call: RoutedCall): void {
     this.#builds.get(call)?.end();
     this.#builds.delete(call);
+  }
+
+  /** A replica is looked for. */
+  placing(): void {
+    for (const { observer } of this.#builds.values()) observer?.placing();
+  }
+
+  /** The group has to wait for a replica, or something of what is said of that has changed. */
+  waits(waiting: Waiting): void {
+    for (const { observer } of this.#builds.values()) observer?.waits(waiting);
+  }
+
+  /** A call is about to be sent to its replica. */
+  releasing(call: RoutedCall, replicaId: string): void {
+    this.#builds.get(call)?.released(replicaId);
   }
 
   /** The group goes to this replica, or for now to none. */

@@ -1,4 +1,5 @@
 import type { GatewayError } from "../base/errors.ts";
+import type { HeaderField } from "../http2/header-field.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { RpcKind } from "./rpc-table.ts";
 
@@ -14,6 +15,16 @@ export interface MovedBytes {
   readonly receivedBytes: number;
   /** From the replica, to the client. */
   readonly sentBytes: number;
+}
+
+/** What was said at a call's end. */
+export interface CallEnding {
+  /** Of gRPC; -1 where what was said is none. */
+  readonly status: number;
+  /** Who had the last word. A replica's words may hold what a build ran. */
+  readonly saidBy: "client" | "gateway" | "replica";
+  /** For people; empty: nothing. */
+  readonly message: string;
 }
 
 /** One call of a client's, as the router sees it. The data plane moves its bytes. */
@@ -43,10 +54,16 @@ export interface RoutedCall {
   readonly replicaId: string;
   /** `undefined` while it is open. */
   readonly outcome: CallOutcome | undefined;
-  /** What was said at its end, for people. `undefined` while it is open. */
-  readonly ending: { readonly message: string } | undefined;
+  /** What was said at its end. `undefined` while it is open. */
+  readonly ending: CallEnding | undefined;
   /** What has passed in it so far. */
   readonly moved: MovedBytes;
+  /** When its headers came, by the gateway's clock. */
+  readonly openedMs: number;
+  /** The header list that came. */
+  readonly fields: readonly HeaderField[];
+  /** The header list that its replica gets: may be replaced until the call is released. */
+  sentFields: readonly HeaderField[];
   /** Who makes it. The same at each look. */
   readonly caller: Caller;
 }

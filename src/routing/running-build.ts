@@ -4,6 +4,7 @@ import { type Caller, callerKey } from "../identity/caller.ts";
 import type { Policy } from "../identity/policy.ts";
 import type { BuildGroupsOptions } from "./build-groups-options.ts";
 import type { BuildKeys } from "./build-keys.ts";
+import type { BuildObserver } from "./build-observer.ts";
 import type { PlacementReason } from "./placement-reason.ts";
 import type { CallOutcome, MovedBytes, RoutedCall } from "./routed-call.ts";
 
@@ -37,13 +38,17 @@ export interface BuildEnd extends MovedBytes {
 /** What hears of running builds. */
 export type RunningBuildsOptions = Pick<
   BuildGroupsOptions,
-  "fleet" | "placer" | "warmth" | "clock" | "policy" | "onBuildMoved" | "onBuildEnded"
+  "fleet" | "placer" | "warmth" | "clock" | "policy" | "onBuildMoved" | "onBuildEnded" | "observeBuild"
 >;
 
 /** A build that has not ended. */
 export interface TrackedBuild {
+  /** Who is to be told what the build itself does not see. */
+  readonly observer: BuildObserver | undefined;
   /** It goes to this replica, or for now to none. */
   moveTo(replicaId: string | undefined): void;
+  /** Its Solve is about to be sent to the replica that it has moved to. */
+  released(replicaId: string): void;
   /** It has ended. */
   end(): void;
 }
@@ -55,7 +60,7 @@ export interface TrackedBuild {
 export class RunningBuilds {
   readonly #options: RunningBuildsOptions;
   readonly #keys: BuildKeys;
-  readonly #reasons = new WeakMap<RoutedCall, PlacementReason["t"]>();
+  readonly #reasons = new WeakMap<RoutedCall, PlacementReason>();
 
   constructor(options: RunningBuildsOptions, keys: BuildKeys) {
     this.#options = options;
@@ -63,18 +68,19 @@ export class RunningBuilds {
   }
 
   /** A Solve has been placed, for this reason; those that are never told of followed another. */
-  placed(call: RoutedCall, reason: PlacementReason["t"]): void {
+  placed(call: RoutedCall, reason: PlacementReason): void {
     this.#reasons.set(call, reason);
   }
 
   /** A build that is not internal has come; `moved`: what has passed in its calls. */
   track(call: RoutedCall, solve: SolveRequest, moved: () => MovedBytes): TrackedBuild {
-    const { fleet, placer, warmth, clock, policy, onBuildMoved, onBuildEnded } = this.#options;
+    const { fleet, placer, warmth, clock, policy, onBuildMoved, onBuildEnded, observeBuild } = this.#options;
+    const observer = observeBuild?.(call, solve);
     // Asked again at each move: its Session may have said meanwhile what its cache is shared by.
     let key: string | undefined;
     const stopwatch = new Stopwatch(clock);
     const reasonOf = (replicaId: string | undefined): BuildEnd["reason"] =>
-      replicaId === undefined ? undefined : (this.#reasons.get(call) ?? "followed");
+      replicaId === undefined ? undefined : (this.#reasons.get(call)?.t ?? "followed");
     let place: { readonly replicaId: string; readonly leave: Cancel } | undefined;
     const moveTo = (replicaId: string | undefined): void => {
       place?.leave();
@@ -95,7 +101,12 @@ export class RunningBuilds {
       place = { replicaId, leave };
     };
     return {
-      moveTo,
+      observer,
+      moveTo: (replicaId) => {
+        observer?.chosen(replicaId);
+        moveTo(replicaId);
+      },
+      released: (replicaId) => observer?.released(replicaId, this.#reasons.get(call) ?? { t: "followed" }, key),
       end: () => {
         const replicaId = place?.replicaId;
         const { outcome = "cancelled" } = call;
@@ -107,7 +118,9 @@ export class RunningBuilds {
         const cause = outcome === "succeeded" ? "" : (call.ending?.message ?? "");
         const { buildRef } = solve;
         const { caller } = call;
-        onBuildEnded?.({ buildRef, caller, key, replicaId, reason, ...times, ...moved(), outcome, cause });
+        const end = { buildRef, caller, key, replicaId, reason, ...times, ...moved(), outcome, cause };
+        observer?.ended(end);
+        onBuildEnded?.(end);
       },
     };
   }

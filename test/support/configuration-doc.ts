@@ -9,7 +9,8 @@ const INTRODUCTION = `<!-- Generated from src/config by test/support/generate-do
 
 Every setting can be given in a YAML file (\`--config gateway.yaml\` or \`BUILDKIT_GATEWAY_CONFIG\`) and as an environment
 variable; the common ones also have a flag. Only \`pools\` are for the file alone. A flag wins over the variable, the variable
-over the file, the file over the default.
+over the file, the file over the default. Some of \`traces\` also have OpenTelemetry's own variables, which win over the file and not over
+the gateway's; \`OTEL_SDK_DISABLED=true\` and \`OTEL_TRACES_EXPORTER=none\` switch those off.
 
 \`\`\`yaml
 listen: tcp://0.0.0.0:1234

@@ -14,10 +14,10 @@ const FLOORS: readonly (readonly string[])[] = [
   ["cli"],
   ["sidecar.ts"],
   ["gateway.ts"],
-  ["configured-pools.ts", "configured-admin.ts", "configured-metrics.ts"],
+  ["configured-pools.ts", "configured-admin.ts", "configured-metrics.ts", "configured-traces.ts"],
   ["pool.ts", "pool-choice.ts", "configured-limits.ts", "configured-policy.ts", "configured-cluster.ts"],
   ["build-log.ts"],
-  ["admin", "control", "dataplane", "doctor"],
+  ["admin", "control", "dataplane", "doctor", "traces"],
   ["routing"],
   ["replicas"],
   ["identity", "trust"],
@@ -37,6 +37,7 @@ const CONFIG_READERS = [
   "configured-metrics.ts",
   "configured-policy.ts",
   "configured-pools.ts",
+  "configured-traces.ts",
   "config",
 ];
 

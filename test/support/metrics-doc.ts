@@ -74,6 +74,7 @@ async function describedMetrics() {
         sentBytes: 0,
       }),
       expiries: () => [],
+      spans: () => undefined,
     },
   );
   return describe(registry);

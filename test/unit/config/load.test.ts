@@ -60,6 +60,7 @@ describe("defaults", () => {
         },
       },
       metrics: { repositories: 0 },
+      traces: { sampleRatio: 1, serviceName: "buildkit-gateway", attributes: [], timeout: 10_000, queueSpans: 2_048 },
       policy: {},
       control: {
         timeout: 5_000,

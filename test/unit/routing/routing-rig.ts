@@ -1,13 +1,25 @@
 import { GatewayError } from "../../../src/base/errors.ts";
 import { type Logger, silentLog } from "../../../src/base/log.ts";
 import type { SolveRequest } from "../../../src/buildkit/solve-request.ts";
+import type { HeaderField } from "../../../src/http2/header-field.ts";
 import { type Caller, UNKNOWN_CALLER } from "../../../src/identity/caller.ts";
 import { KEY_SOURCES } from "../../../src/routing/affinity-key.ts";
 import { BuildGroups } from "../../../src/routing/build-groups.ts";
-import type { BuildOwner, GroupFleet, ProgressMode } from "../../../src/routing/build-groups-options.ts";
+import type {
+  BuildGroupsOptions,
+  BuildOwner,
+  GroupFleet,
+  ProgressMode,
+} from "../../../src/routing/build-groups-options.ts";
 import type { PlacementOutcome, PlacementRequest, Placer } from "../../../src/routing/placer.ts";
 import { rankIds } from "../../../src/routing/rendezvous.ts";
-import type { CallOutcome, ConnectOutcome, RoutedCall, RoutedClient } from "../../../src/routing/routed-call.ts";
+import type {
+  CallEnding,
+  CallOutcome,
+  ConnectOutcome,
+  RoutedCall,
+  RoutedClient,
+} from "../../../src/routing/routed-call.ts";
 import { BRIDGE_PING, BRIDGE_RETURN } from "../../../src/routing/rpc-table.ts";
 import type { BuildEnd } from "../../../src/routing/running-build.ts";
 import { FakeClock } from "../../support/fake-clock.ts";
@@ -161,6 +173,7 @@ export interface RoutingRigOptions {
   readonly log?: Logger;
   /** Default: `off`, so that a journal has what became of calls and nothing else. */
   readonly progress?: ProgressMode;
+  readonly observeBuild?: BuildGroupsOptions["observeBuild"];
 }
 
 /** A rig whose builds are held until the test opens its gate. */
@@ -216,7 +229,7 @@ export class RoutingRig {
   #arrivals = 0;
 
   constructor(replicas: readonly string[] = ["a", "b", "c"], options: RoutingRigOptions = {}) {
-    const { wrapPlacer = (usual) => usual, log = silentLog(), progress = "off" } = options;
+    const { wrapPlacer = (usual) => usual, log = silentLog(), progress = "off", observeBuild } = options;
     this.replicas = [...replicas];
     this.#placer = new RigPlacer(this);
     const fleet: GroupFleet = {
@@ -251,6 +264,7 @@ export class RoutingRig {
       keySources: KEY_SOURCES,
       progress,
       onBuildEnded: (build) => this.ended.push(build),
+      ...(observeBuild && { observeBuild }),
     });
   }
 
@@ -335,7 +349,10 @@ export class RoutingRig {
 
 /** A call that notes what becomes of it and, like the data plane's, is over once it is answered. */
 export class ScriptedCall implements RoutedCall {
-  ending: { readonly message: string } | undefined;
+  ending: CallEnding | undefined;
+  readonly openedMs: number;
+  fields: readonly HeaderField[] = [];
+  sentFields: readonly HeaderField[] = [];
   readonly kind: RoutedCall["kind"];
   readonly client: ScriptedClient;
   readonly arrival: number;
@@ -362,6 +379,7 @@ export class ScriptedCall implements RoutedCall {
     this.client = client;
     this.arrival = arrival;
     this.path = path;
+    this.openedMs = rig.clock.nowMs();
   }
 
   get caller(): Caller {
