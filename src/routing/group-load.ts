@@ -8,6 +8,8 @@ export class GroupLoad {
   readonly #running: Pick<RunningBuilds, "track">;
   readonly #builds = new Map<RoutedCall, TrackedBuild>();
   #replicaId: string | undefined;
+  /** What the group was last told of its wait, while it waits. */
+  #waiting: Waiting | undefined;
 
   constructor(running: Pick<RunningBuilds, "track">) {
     this.#running = running;
@@ -18,6 +20,7 @@ export class GroupLoad {
     const build = this.#running.track(call, solve, moved);
     this.#builds.set(call, build);
     if (this.#replicaId !== undefined) build.moveTo(this.#replicaId);
+    else if (this.#waiting) build.observer?.waits(this.#waiting);
   }
 
   /** A call has ended; only builds count. */
@@ -33,6 +36,7 @@ export class GroupLoad {
 
   /** The group has to wait for a replica, or something of what is said of that has changed. */
   waits(waiting: Waiting): void {
+    this.#waiting = waiting;
     for (const { observer } of this.#builds.values()) observer?.waits(waiting);
   }
 
@@ -45,6 +49,7 @@ export class GroupLoad {
   moveTo(replicaId: string | undefined): void {
     if (replicaId === this.#replicaId) return;
     this.#replicaId = replicaId;
+    this.#waiting = undefined;
     for (const build of this.#builds.values()) build.moveTo(replicaId);
   }
 }

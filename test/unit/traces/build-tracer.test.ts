@@ -221,6 +221,33 @@ describe("a build that waits", () => {
     expect(server().attributes).toMatchObject({ "bkgw.waited_ms": 10_000 });
   });
 
+  test("with others that came before has its own span of the queue, from when it came", async () => {
+    const { rig, gate } = tracedGate();
+    const client = new ScriptedClient();
+    const open = (buildRef: string) => {
+      const call = rig.call(buildRef, "solve", client);
+      rig.groups.openSolve(call, solve(buildRef));
+      return call;
+    };
+    const calls = [open("one")];
+    await settled();
+    gate.tell({ position: 1, length: 1, cause: "full" });
+    rig.clock.advance(1_000);
+    calls.push(open("two"));
+    rig.clock.advance(500);
+    gate.open();
+    await settled();
+    for (const call of calls) end(call);
+    expect(
+      spans()
+        .filter(({ name }) => name === "queue")
+        .map(times),
+    ).toEqual([
+      [0, 1_500],
+      [1_000, 1_500],
+    ]);
+  });
+
   test("and is refused ends there, with the gateway's words", async () => {
     const { rig, gate } = tracedGate();
     const call = openSolve(rig);
