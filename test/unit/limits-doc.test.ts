@@ -16,7 +16,7 @@ test.each(limits.map(({ keys }) => keys[1]!))("docs/limits.md has a row for %s",
 });
 
 test("the tests that docs/limits.md names are there", () => {
-  for (const [, name] of doc.matchAll(/`((?:switch|test\/fault\/)[\w/-]+)`/g)) {
+  for (const [, name] of doc.matchAll(/`((?:switch|http2|test\/fault\/)[\w/-]+)`/g)) {
     const path = name!.startsWith("test/") ? `${name}.test.ts` : `test/conformance/${name}.test.ts`;
     expect(existsSync(new URL(path, ROOT)), path).toBe(true);
   }
