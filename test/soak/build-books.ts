@@ -11,6 +11,8 @@ export interface RanBuild {
   readonly fromMs: number;
   readonly toMs: number;
   readonly wish: Wish;
+  /** It fails by itself, where its client does not leave it before. */
+  readonly isBroken?: boolean;
   /** What the client heard; `nothing`: it was gone. */
   readonly told: "success" | "failure" | "nothing";
   /** The end of what it said. */
@@ -120,9 +122,9 @@ function mayBeUnheard({ wish, told }: RanBuild): boolean {
   return wish === "to leave it" && told !== "success";
 }
 
-function isAsWished({ wish, told, refs }: RanBuild, { outcome }: EndedBuild): boolean {
+function isAsWished({ wish, told, refs, isBroken = false }: RanBuild, { outcome }: EndedBuild): boolean {
   if (told === "success") return wish !== "failure" && outcome === "succeeded";
-  if (wish === "to leave it") return LEFT.includes(outcome);
+  if (wish === "to leave it") return LEFT.includes(outcome) || (isBroken && outcome === "failed");
   if (wish === "failure" && told === "failure") {
     // The others of a bake are left when one has failed.
     return outcome === "failed" || (refs.length > 1 && LEFT.includes(outcome));

@@ -65,6 +65,7 @@ export function judge(evidence: Evidence): Verdict {
     audit,
     growth,
     checks: [
+      check("every client and replica came to its end", evidence.stuck, "none was stuck"),
       check(
         "every build accounted for",
         audit.faults,

@@ -115,10 +115,11 @@ export class RealBuilds {
     const folder = this.#checkouts[Math.floor(course.between(0, REPOSITORIES))]!;
     const stop = course.chance(STOPPED_SHARE) ? AbortSignal.timeout(Math.round(course.between(50, 2_500))) : undefined;
     const signal = course.chance(0.5) ? "SIGINT" : "SIGKILL";
+    const isBroken = act === "build that fails";
     const settings = [
       `LABEL=${this.#options.seed}.${name}`,
       `SECONDS=${course.between(0, 1.2).toFixed(2)}`,
-      `STATUS=${act === "build that fails" ? 1 : 0}`,
+      `STATUS=${isBroken ? 1 : 0}`,
     ];
     const fromMs = Date.now();
     const result = await buildx.run(commandOf(act, settings, exported), {
@@ -132,7 +133,8 @@ export class RealBuilds {
       refs: await takeRefs(buildx),
       fromMs,
       toMs: Date.now(),
-      wish: isStopped ? "to leave it" : act === "build that fails" ? "failure" : "success",
+      wish: isStopped ? "to leave it" : isBroken ? "failure" : "success",
+      isBroken,
       told: heard(result),
       message: result.exitCode === 0 ? "" : lastLine(result.stderr),
     });

@@ -24,6 +24,8 @@ export interface Evidence {
   readonly before: Sample;
   /** Under load. */
   readonly samples: readonly Sample[];
+  /** Parts of the load that did not come to their end. */
+  readonly stuck: readonly string[];
   /** Idle again, or what was still open when the time for that was up. */
   readonly after: Sample;
   /** Time that it took after the last client. */
@@ -82,7 +84,7 @@ export async function soak(lab: Lab, options: SoakOptions, say: (line: string) =
     const before = await settle(gateway);
     const driverOpts = { cacert: caFile, servername };
     const load = { lab, gateway, replicas, certificate, target, driverOpts, options };
-    const { samples, real, synthetic, disturbances } = await loadGateway(load, say);
+    const { samples, real, synthetic, disturbances, stuck } = await loadGateway(load, say);
     say("all clients have left");
     const settled = await settle(gateway, before.descriptors);
     const leftOnReplicas = await countActive(replicas);
@@ -91,6 +93,7 @@ export async function soak(lab: Lab, options: SoakOptions, say: (line: string) =
     return {
       before,
       samples,
+      stuck,
       after: settled,
       settledMs: settled.settledMs,
       leftOnReplicas,
@@ -119,7 +122,7 @@ interface Load {
   readonly options: SoakOptions;
 }
 
-/** Everything at the same time, for as long as was asked for. The first part that goes wrong ends all. */
+/** Everything at the same time, for as long as was asked for, or until the first part of it goes wrong. */
 async function loadGateway(load: Load, say: (line: string) => void) {
   const { lab, gateway, replicas, certificate, target, driverOpts, options } = load;
   const { minutes, seed, workers } = options;
@@ -133,20 +136,29 @@ async function loadGateway(load: Load, say: (line: string) => void) {
   const synthetic = new SyntheticLoad(target, seed, ending);
   const disturbances = new Disturbances({ gateway, token: TOKEN, replicas, certificate, seed, ending });
   const watching = watch(gateway, Math.max(SAMPLE_INTERVAL_MS, durationMs / MOST_SAMPLES), ending);
-  const parts = Promise.all([real.ended(), synthetic.ended(), disturbances.ended(), watching]);
+  const parts = [real.ended(), synthetic.ended(), disturbances.ended(), watching];
   const tell = setInterval(() => {
     const builds = real.builds.length + synthetic.builds.length;
     say(`${builds} builds, ${JSON.stringify(disturbances.counts)}`);
   }, 60_000);
   const timer = setTimeout(() => over.abort(), durationMs);
   try {
-    await parts;
-    return { samples: await watching, real, synthetic, disturbances };
+    await Promise.all(parts);
+  } catch {
+    // What went wrong is told below, beside all that went well.
   } finally {
     clearTimeout(timer);
     clearInterval(tell);
     over.abort();
   }
+  const outcomes = await Promise.allSettled(parts);
+  const stuck = outcomes.flatMap((outcome) => (outcome.status === "rejected" ? [describe(outcome.reason)] : []));
+  const samples = await watching.catch(() => []);
+  return { samples, real, synthetic, disturbances, stuck };
+}
+
+function describe(reason: Error): string {
+  return reason.cause === undefined ? reason.message : `${reason.message}: ${String(reason.cause)}`;
 }
 
 /** Wait until nothing is open, and no more descriptors than `descriptors`; or until the time for that is up. */

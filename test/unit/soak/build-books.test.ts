@@ -33,6 +33,11 @@ test.each<[string, RanBuild, EndedBuild]>([
     ran({ wish: "to leave it", told: "nothing" }),
     ended("cancelled", { replica: undefined }),
   ],
+  [
+    "a client that leaves a build that has failed",
+    ran({ wish: "to leave it", told: "failure", isBroken: true }),
+    ended("failed"),
+  ],
   ["a client that leaves too late", ran({ wish: "to leave it", told: "nothing" }), ended("succeeded")],
 ])("adds up: %s", (_name, build, end) => {
   expect(faultsOf(build, [end])).toEqual([]);
@@ -45,6 +50,7 @@ test.each<[string, RanBuild, EndedBuild[]]>([
   ["a failure that nobody wanted", ran({ told: "failure" }), [ended("failed")]],
   ["a failure that the client took for a success", ran(), [ended("failed")]],
   ["a loss without a lost replica", ran({ told: "failure" }), [ended("lost")]],
+  ["a failure that a client left", ran({ wish: "to leave it", told: "failure" }), [ended("failed")]],
   ["a refusal", ran({ told: "failure" }), [ended("refused", { replica: undefined })]],
   ["a build that was to fail and did not", ran({ wish: "failure" }), [ended("succeeded")]],
   ["a build of nobody's", ran({ refs: [], wish: "to leave it", told: "nothing" }), [ended("cancelled")]],
