@@ -26,6 +26,7 @@ export class ScriptedReplica {
   onSwitchSocket: (socket: Socket) => void = (socket) => this.#offer(socket);
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
+  readonly #switchSockets = new Set<Socket>();
   readonly #offered: RawPeer[] = [];
   readonly #takers: ((peer: RawPeer) => void)[] = [];
   #port = 0;
@@ -72,6 +73,11 @@ export class ScriptedReplica {
     return this.#offered.length;
   }
 
+  /** Connections of the switch's that are open. */
+  get openSwitchSockets(): number {
+    return this.#switchSockets.size;
+  }
+
   /** Refuse new connections and break those that are open, as kill -9 does. */
   kill(): void {
     this.#server.close();
@@ -95,8 +101,11 @@ export class ScriptedReplica {
       socket.off("data", read);
       socket.pause();
       socket.unshift(hello);
-      if (isSwitch) this.onSwitchSocket(socket);
-      else this.#pipeToGrpc(socket);
+      if (isSwitch) {
+        this.#switchSockets.add(socket);
+        socket.once("close", () => this.#switchSockets.delete(socket));
+        this.onSwitchSocket(socket);
+      } else this.#pipeToGrpc(socket);
     };
     socket.on("data", read);
   }
