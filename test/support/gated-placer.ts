@@ -50,6 +50,11 @@ export class GatedPlacer implements Placer {
     this.letGo();
   }
 
+  /** Hold what comes from now on. */
+  close(): void {
+    this.#isOpen = false;
+  }
+
   /** Let those go that wait now. */
   letGo(): void {
     for (const resolve of this.#waiting.values()) resolve();

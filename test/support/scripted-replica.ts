@@ -28,6 +28,7 @@ export class ScriptedReplica {
   readonly #sockets = new Set<Socket>();
   /** Every connection of the switch's so far that a {@link RawPeer} has taken. */
   readonly peers: RawPeer[] = [];
+  readonly #switchSockets = new Set<Socket>();
   readonly #offered: RawPeer[] = [];
   readonly #takers: ((peer: RawPeer) => void)[] = [];
   #port = 0;
@@ -74,6 +75,11 @@ export class ScriptedReplica {
     return this.#offered.length;
   }
 
+  /** Connections of the switch's that are open. */
+  get openSwitchSockets(): number {
+    return this.#switchSockets.size;
+  }
+
   /** Refuse new connections and break those that are open, as kill -9 does. */
   kill(): void {
     this.#server.close();
@@ -97,8 +103,11 @@ export class ScriptedReplica {
       socket.off("data", read);
       socket.pause();
       socket.unshift(hello);
-      if (isSwitch) this.onSwitchSocket(socket);
-      else this.#pipeToGrpc(socket);
+      if (isSwitch) {
+        this.#switchSockets.add(socket);
+        socket.once("close", () => this.#switchSockets.delete(socket));
+        this.onSwitchSocket(socket);
+      } else this.#pipeToGrpc(socket);
     };
     socket.on("data", read);
   }

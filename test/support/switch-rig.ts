@@ -1,5 +1,4 @@
-import { once } from "node:events";
-import { connect, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import { onTestFinished } from "vitest";
 import type { Address } from "../../src/base/address.ts";
 import { type Logger, silentLog } from "../../src/base/log.ts";
@@ -10,6 +9,7 @@ import type { Fleet } from "../../src/replicas/fleet.ts";
 import { acceptsBuilds } from "../../src/replicas/replica.ts";
 import type { Placer } from "../../src/routing/placer.ts";
 import { FakeClock } from "./fake-clock.ts";
+import { beginClient, connectTo } from "./raw-http2/raw-client.ts";
 import { RawPeer } from "./raw-http2/raw-peer.ts";
 import { ScriptedReplica, SWITCH_MARK_BYTES } from "./scripted-replica.ts";
 import { watch } from "./watch.ts";
@@ -137,9 +137,8 @@ export class SwitchRig {
 
   /** A TCP connection that says nothing. */
   async socket(): Promise<Socket> {
-    const socket = connect({ port: this.address.port, host: "127.0.0.1", noDelay: true });
+    const socket = await connectTo(this.address.port);
     this.#atEnd(() => void socket.destroy());
-    await once(socket, "connect");
     return socket;
   }
 
@@ -151,11 +150,8 @@ export class SwitchRig {
   }
 
   /** A client that has exchanged SETTINGS. */
-  async client(settings: readonly (readonly [id: number, value: number])[] = []): Promise<RawPeer> {
-    const client = await this.silentClient();
-    client.begin("client", settings);
-    await client.nextOf("SETTINGS");
-    return client;
+  client(settings: readonly (readonly [id: number, value: number])[] = []): Promise<RawPeer> {
+    return beginClient(this.address.port, settings);
   }
 }
 
