@@ -27,7 +27,7 @@ const HOUR_MS = 3_600_000;
 /** The first part of a run, which is not looked at. */
 export const WARM_UP_SHARE = 0.2;
 
-/** Stretches that the rest is cut into: few, so that the collector runs in each, every 20 to 60 s under this load. */
+/** Stretches that the rest is cut into: few, so that the collector runs in each, every 20 to 120 s under this load. */
 const STRETCHES = 16;
 
 /** Points in a stretch, at least. */
