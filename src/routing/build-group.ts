@@ -46,7 +46,8 @@ export class BuildGroup {
   readonly #owners = new Map<string, number>();
   readonly #open = new Set<RoutedCall>();
   readonly #clients = new WeakSet<RoutedClient>();
-  readonly #traffic = new TokenTraffic();
+  /** Absent while no call is open: thousands of groups are remembered after their calls. */
+  #traffic: TokenTraffic | undefined;
   #hasHadSolve = false;
   #state: GroupState = { t: "unplaced" };
 
@@ -91,8 +92,9 @@ export class BuildGroup {
       this.#open.add(call);
       this.#clients.add(call.client);
       this.#held.add(member);
+      this.#traffic ??= new TokenTraffic();
       this.#traffic.opened(member);
-      if (solve) this.#addSolve(call, solve);
+      if (solve) this.#addSolve(call, solve, this.#traffic);
       if (this.isUnsettled) this.#holding.add(member);
       else if (this.#state.t === "placed") this.#holding.addLate(member);
     }
@@ -100,10 +102,10 @@ export class BuildGroup {
     this.#settle();
   }
 
-  #addSolve(call: RoutedCall, solve: SolveRequest): void {
+  #addSolve(call: RoutedCall, solve: SolveRequest, traffic: TokenTraffic): void {
     const tokens = ownTokens(solve);
     this.#hasHadSolve = true;
-    if (!solve.isInternal) this.#load.add(call, solve, () => this.#traffic.of(tokens));
+    if (!solve.isInternal) this.#load.add(call, solve, () => traffic.of(tokens));
     if (this.#state.t === "placing") this.#load.placing();
     this.#heldSolves.set(call, solve);
     for (const token of tokens) this.#owners.set(token, (this.#owners.get(token) ?? 0) + 1);
@@ -161,7 +163,8 @@ export class BuildGroup {
   left(call: RoutedCall): void {
     this.#open.delete(call);
     this.#load.remove(call);
-    this.#traffic.closed(call);
+    this.#traffic?.closed(call);
+    if (this.isIdle) this.#traffic = undefined;
     this.#holding.remove(call);
     if (!this.#held.remove(call)) return;
     const solve = this.#heldSolves.get(call);
