@@ -133,7 +133,7 @@ const HEADERS = [
 export const target: FuzzTarget = {
   name: "admin",
   maxInputBytes: 800,
-  shortRunInputs: 400,
+  shortRunInputs: 250,
   sources: [
     "admin/admin-server.ts",
     "admin/admin-token.ts",

@@ -40,7 +40,7 @@ const CLIENTS: readonly (readonly string[])[] = [
 export const target: FuzzTarget = {
   name: "calls-nghttp2",
   maxInputBytes: 600,
-  shortRunInputs: 15,
+  shortRunInputs: 8,
   sources: [],
   slowMs: 10_000,
   hangMs: 90_000,

@@ -98,7 +98,7 @@ const YAML_WORDS = [
 export const target: FuzzTarget = {
   name: "config",
   maxInputBytes: 1_500,
-  shortRunInputs: 300,
+  shortRunInputs: 200,
   sources: [
     "config/load.ts",
     "config/config-file.ts",

@@ -43,7 +43,7 @@ const WIDE_WINDOW = [[Setting.INITIAL_WINDOW_SIZE, 2 ** 31 - 1]] as const;
 export const target: FuzzTarget = {
   name: "switch",
   maxInputBytes: 1_500,
-  shortRunInputs: 100,
+  shortRunInputs: 60,
   sources: [
     "dataplane/call.ts",
     "dataplane/client-calls.ts",
