@@ -19,6 +19,12 @@ export const MAX_CONFIG_FILE_BYTES = 2 ** 20;
 /** Deepest nesting that is parsed; the parser recurses, and V8 aborts the process when a stack is nearly used up. */
 const MAX_DEPTH = 50;
 
+/**
+ * Most words, marks and line ends that are parsed, of which a setting has about five. The parser's time grows by their
+ * square where keys are many, and it finds a fault in each of them.
+ */
+const MAX_LEXEMES = 50_000;
+
 /** Reads a file of at most `maxBytes`, or throws an Error that says why not. */
 export type ReadFile = (path: string, maxBytes: number) => Buffer;
 
@@ -39,7 +45,7 @@ export function readConfigFile(path: string, origin: string, readFile: ReadFile)
   try {
     const content = readFile(path, MAX_CONFIG_FILE_BYTES);
     const text = new TextDecoder("utf-8", { fatal: true }).decode(content);
-    if (isNestedTooDeeply(text)) throw new Error("nested too deeply");
+    checkStructure(text);
     return parseConfigText(path, text);
   } catch (reason) {
     return { ...NO_CONFIG_FILE, problems: [{ subject: path, origin, message: describeFailure(reason) }] };
@@ -65,13 +71,15 @@ function parseConfigText(path: string, text: string): ConfigFile {
   return { tree: tree as Record<string, unknown>, locate, problems: [] };
 }
 
-function isNestedTooDeeply(text: string): boolean {
+/** Throws where a text would take the parser too deep or too long. */
+function checkStructure(text: string): void {
   const parser = new Parser();
+  let lexemes = 0;
   for (const lexeme of new Lexer().lex(text)) {
+    if (++lexemes > MAX_LEXEMES) throw new Error(`more than ${MAX_LEXEMES} words, marks and line ends`);
     for (const _ of parser.next(lexeme));
-    if (parser.stack.length > MAX_DEPTH) return true;
+    if (parser.stack.length > MAX_DEPTH) throw new Error("nested too deeply");
   }
-  return false;
 }
 
 /** Where in the text the longest known part of a path begins; undefined when not even its first key is there. */

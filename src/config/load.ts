@@ -12,6 +12,11 @@ import { leadsTo, SETTINGS, type Setting, SIDECAR_SETTINGS } from "./settings.ts
 import { type SidecarConfig, sidecarSchema } from "./sidecar-schema.ts";
 import { isGiven } from "./structure.ts";
 
+/** Problems that are listed: a list of one setting may have a million items. */
+const MAX_PROBLEMS = 100;
+
+const NOT_LISTED: Problem = { subject: "", message: "further problems are not listed" };
+
 /** Where a configuration comes from. */
 export interface ConfigSources {
   /** The command line after the command's name. */
@@ -72,13 +77,18 @@ function load<S extends z.ZodType>(
   const problems = [...flags.problems, ...environment.problems, ...standardProblems, ...file.problems];
   if (!parsed.success) {
     const locate = (path: readonly PropertyKey[]) => origins.get(nearestSetting(settings, path)) ?? file.locate(path);
-    problems.push(...parsed.error.issues.flatMap((issue) => describeIssue(issue, settings, locate)));
+    for (const issue of parsed.error.issues) {
+      if (problems.length > MAX_PROBLEMS) break;
+      problems.push(...describeIssue(issue, settings, locate));
+    }
   }
   // What could not be read may well have named what is missing.
   const isAllRead = flags.problems.length + environment.problems.length + file.problems.length === 0;
   const missing = isAllRead ? whatIsMissing(tree) : undefined;
   if (missing !== undefined) problems.push({ subject: "", message: missing });
-  return parsed.success && problems.length === 0 ? { t: "loaded", config: parsed.data } : { t: "invalid", problems };
+  if (parsed.success && problems.length === 0) return { t: "loaded", config: parsed.data };
+  const isLong = problems.length > MAX_PROBLEMS;
+  return { t: "invalid", problems: isLong ? [...problems.slice(0, MAX_PROBLEMS), NOT_LISTED] : problems };
 }
 
 /** The file's tree with variables and flags laid over it, and which of them set what. */
@@ -142,7 +152,7 @@ function describeIssue(
   });
   if (issue.code === "unrecognized_keys") {
     const siblings = siblingKeys(settings, issue.path);
-    return issue.keys.map((key) => {
+    return issue.keys.slice(0, MAX_PROBLEMS + 1).map((key) => {
       const renamed = RENAMED_SETTINGS.get(formatPath([...issue.path, key]));
       const hint = renamed === undefined ? suggestion(key, siblings) : ` (it is ${renamed} now)`;
       return at([...issue.path, key], `unknown key${hint}`);

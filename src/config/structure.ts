@@ -1,6 +1,9 @@
 import { z } from "zod";
 import { type ValueType, valueTypes } from "./value-types.ts";
 
+/** Most items of a list: each is read and checked, even of a text that no file bounds. */
+const MAX_ITEMS = 10_000;
+
 /** Report a fault that concerns more than one key of a section, at a key or below it. */
 export type ReportFault = (at: string | readonly string[], message: string) => void;
 
@@ -66,7 +69,10 @@ export function typeMessage(message: string) {
   return { error: ({ code }: { readonly code: string }) => (code === "invalid_type" ? message : undefined) };
 }
 
-/** The parts of a comma-separated text; anything else is left for the schema to judge. */
-function splitText(input: unknown): unknown {
-  return typeof input === "string" ? input.split(",").map((part) => part.trim()) : input;
+/** The parts of a comma-separated text; anything else is left for the schema to judge, but what is too long for it. */
+function splitText(input: unknown, context: z.core.$RefinementCtx): unknown {
+  const items = typeof input === "string" ? input.split(",", MAX_ITEMS + 1).map((part) => part.trim()) : input;
+  if (!Array.isArray(items) || items.length <= MAX_ITEMS) return items;
+  context.addIssue({ code: "custom", message: `more than ${MAX_ITEMS} items` });
+  return [];
 }

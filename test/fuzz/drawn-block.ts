@@ -1,7 +1,9 @@
-import { type BlockString, headerBlock, type Representation } from "../support/hpack-blocks.ts";
+import { type BlockString, encodeHuffman, headerBlock, type Representation } from "../support/hpack-blocks.ts";
 import type { Draw } from "./draw.ts";
 
 const NAMES = ["x-a", "content-type", "grpc-status", ":path", "te", "X-Upper", "cookie"];
+
+const BAD_ENDS = [[], [0], [0xff], [0xfe], [0xff, 0xff, 0xff, 0xff]].map((octets) => Buffer.from(octets));
 
 /** A header block made of representations, right for the most part; `begin` comes before all fields. */
 export function drawBlock(draw: Draw, begin: Buffer = Buffer.alloc(0)): Buffer {
@@ -31,12 +33,18 @@ function drawRepresentation(draw: Draw): Representation {
 /** Of the static table, of the newest dynamic entries, and now and then of none. */
 function drawIndex(draw: Draw): number {
   if (draw.chance(5)) return draw.pick([0, 127, 128, 500, 2 ** 21, 2 ** 28, 2 ** 30]);
-  return draw.chance(50) ? 62 + draw.below(6) : 1 + draw.below(61);
+  if (draw.chance(50)) return 62 + draw.below(draw.chance(20) ? 140 : 6);
+  return 1 + draw.below(61);
 }
 
 function drawString(draw: Draw, usual: readonly string[]): BlockString {
   const isHuffman = draw.chance(50);
   if (draw.chance(60)) return { octets: Buffer.from(draw.pick(usual)), isHuffman };
+  // Codes as they may not be: their padding is too long, or has a zero in it, or is the end-of-string symbol.
+  if (draw.chance(10)) {
+    const code = encodeHuffman(Buffer.from(draw.pick(usual)));
+    return { octets: Buffer.concat([code, draw.pick(BAD_ENDS)]), isHuffman: true, isCoded: true };
+  }
   if (draw.chance(1)) return { octets: Buffer.alloc(draw.below(9_000), draw.byte()), isHuffman };
   return { octets: draw.bytes(draw.below(24)), isHuffman };
 }

@@ -1,6 +1,6 @@
 import { closeSync, openSync, readFileSync, writeSync } from "node:fs";
 
-/** Octets before the input: how many inputs there were, and how long this one is. */
+/** Octets before the input: its number, and its length. */
 const HEADER_BYTES = 12;
 
 /** Keeps the input that is being run in a file, where it is found when the process has hung or died. */
@@ -12,9 +12,9 @@ export class FlightRecorder {
     this.#file = openSync(path, "w");
   }
 
-  /** Note what is about to be run, and how many inputs were run before it. */
-  note(inputs: number, input: Buffer): void {
-    this.#header.writeDoubleBE(inputs, 0);
+  /** Note what is about to be run, with a number that no input before had. */
+  note(count: number, input: Buffer): void {
+    this.#header.writeDoubleBE(count, 0);
     this.#header.writeUInt32BE(input.length, 8);
     writeSync(this.#file, Buffer.concat([this.#header, input]), 0, HEADER_BYTES + input.length, 0);
   }
@@ -25,9 +25,9 @@ export class FlightRecorder {
 }
 
 /** What was last noted in a file; undefined where nothing was. */
-export function readFlight(path: string): { readonly inputs: number; readonly input: Buffer } | undefined {
+export function readFlight(path: string): { readonly count: number; readonly input: Buffer } | undefined {
   const bytes = readFileSync(path);
   if (bytes.length < HEADER_BYTES) return undefined;
   const length = bytes.readUInt32BE(8);
-  return { inputs: bytes.readDoubleBE(0), input: bytes.subarray(HEADER_BYTES, HEADER_BYTES + length) };
+  return { count: bytes.readDoubleBE(0), input: bytes.subarray(HEADER_BYTES, HEADER_BYTES + length) };
 }

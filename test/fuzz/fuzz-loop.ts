@@ -13,11 +13,9 @@ const DEFAULT_SLOW_MS = 1_000;
 
 const DEFAULT_GROWTH_BYTES = 64 * 2 ** 20;
 
-/** How long a finding is made smaller. */
-const SHRINK_MS = 20_000;
+const DEFAULT_SHRINK_MS = 20_000;
 
-/** Findings after which a target is given up for this run. */
-const MAX_FINDINGS = 5;
+const DEFAULT_MAX_FINDINGS = 5;
 
 /** An input for which the outcome was wrong. */
 export interface Finding {
@@ -42,8 +40,12 @@ export interface FuzzOptions {
   /** By `performance.now()`. */
   readonly endMs: number;
   readonly coverage?: CodeCoverage | undefined;
-  /** Told of every input before it is run. */
-  readonly note?: (inputs: number, input: Buffer) => void;
+  /** How long a finding is made smaller. Default 20,000. */
+  readonly shrinkMs?: number;
+  /** Findings after which the run is over. Default 5. */
+  readonly maxFindings?: number;
+  /** Told of every input before it is run, with a number that grows. */
+  readonly note?: (count: number, input: Buffer) => void;
   readonly onProgress?: (progress: Progress) => void;
   readonly onFinding: (finding: Finding) => void;
 }
@@ -77,6 +79,7 @@ class FuzzLoop {
   readonly #seen = new Set<string>();
   #open: OpenTarget | undefined;
   #inputs = 0;
+  #noted = 0;
 
   constructor(target: FuzzTarget, options: FuzzOptions) {
     this.#target = target;
@@ -98,7 +101,10 @@ class FuzzLoop {
       const left = Math.min(BATCH, this.#options.maxInputs - this.#inputs);
       await this.#runBatch(Array.from({ length: left }, () => this.#corpus.next()));
       const reason = memory.look();
-      if (reason !== undefined) this.#report({ input: Buffer.alloc(0), reason });
+      if (reason !== undefined && !this.#seen.has("memory")) {
+        this.#seen.add("memory");
+        this.#report({ input: Buffer.alloc(0), reason });
+      }
       onProgress?.(this.progress);
       await turn();
     }
@@ -111,8 +117,8 @@ class FuzzLoop {
   }
 
   get #isOver(): boolean {
-    const { maxInputs, endMs } = this.#options;
-    return this.#inputs >= maxInputs || performance.now() >= endMs || this.#seen.size >= MAX_FINDINGS;
+    const { maxInputs, endMs, maxFindings = DEFAULT_MAX_FINDINGS } = this.#options;
+    return this.#inputs >= maxInputs || performance.now() >= endMs || this.#seen.size >= maxFindings;
   }
 
   async #runBatch(batch: readonly Buffer[]): Promise<void> {
@@ -127,7 +133,7 @@ class FuzzLoop {
 
   /** Run an input; false where it was a finding, which is then reported. */
   async #run(input: Buffer): Promise<boolean> {
-    this.#options.note?.(this.#inputs, input);
+    this.#options.note?.(this.#noted++, input);
     this.#inputs++;
     this.#open ??= await this.#target.open();
     try {
@@ -156,9 +162,9 @@ class FuzzLoop {
   async #found(input: Buffer, cause: unknown): Promise<void> {
     const key = fingerprint(cause);
     if (this.#seen.has(key)) return;
-    const endMs = performance.now() + SHRINK_MS;
+    const endMs = performance.now() + (this.#options.shrinkMs ?? DEFAULT_SHRINK_MS);
     const fails = async (candidate: Buffer): Promise<boolean> => {
-      this.#options.note?.(this.#inputs, candidate);
+      this.#options.note?.(this.#noted++, candidate);
       try {
         await runOnce(this.#target, candidate);
         return false;
@@ -172,7 +178,6 @@ class FuzzLoop {
   }
 
   #report(finding: Finding): void {
-    this.#seen.add(finding.reason);
     this.#options.onFinding(finding);
   }
 }

@@ -16,6 +16,8 @@ test.for(TARGET_NAMES)("the target %s has no finding", async (name, { skip }) =>
       seed: testSeed(),
       maxInputs: target.shortRunInputs,
       endMs: Number.POSITIVE_INFINITY,
+      shrinkMs: 5_000,
+      maxFindings: 1,
       onFinding: ({ input, reason }) => findings.push(`${input.toString("hex")}: ${reason}`),
     });
   } catch (reason) {

@@ -93,12 +93,12 @@ export async function runWorker(options: WorkerOptions): Promise<WorkerEnd> {
 
 /** Call `onHang` where the same input is run for too long; returns the way to stop it. */
 function watch(child: ChildProcess, flightPath: string, hangMs: () => number, onHang: () => void): () => void {
-  let lastInputs = -1;
+  let lastCount = -1;
   let sinceMs = performance.now();
   const timer = setInterval(() => {
-    const inputs = readFlight(flightPath)?.inputs ?? -1;
-    if (inputs !== lastInputs) {
-      lastInputs = inputs;
+    const count = readFlight(flightPath)?.count ?? -1;
+    if (count !== lastCount) {
+      lastCount = count;
       sinceMs = performance.now();
     } else if (performance.now() - sinceMs > hangMs() && child.exitCode === null) onHang();
   }, WATCH_INTERVAL_MS);

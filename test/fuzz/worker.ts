@@ -29,7 +29,7 @@ try {
     maxInputs: Number.POSITIVE_INFINITY,
     endMs: performance.now() + Number(runMs),
     coverage,
-    note: (inputs, input) => recorder.note(inputs, input),
+    note: (count, input) => recorder.note(count, input),
     onProgress: (now) => {
       if (performance.now() - reportedMs < PROGRESS_INTERVAL_MS) return;
       reportedMs = performance.now();

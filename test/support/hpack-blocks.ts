@@ -5,6 +5,8 @@ import { encodeInteger } from "./raw-http2/hpack-encoder.ts";
 export interface BlockString {
   readonly octets: Buffer;
   readonly isHuffman: boolean;
+  /** The octets are the code already, right or wrong. Default false. */
+  readonly isCoded?: boolean;
 }
 
 /** One representation of RFC 7541 §6, right or wrong. */
@@ -36,8 +38,8 @@ function encodeRepresentation(it: Representation): Buffer {
   return Buffer.concat([index, name, encodeString(it.value)]);
 }
 
-function encodeString({ octets, isHuffman }: BlockString): Buffer {
-  const coded = isHuffman ? encodeHuffman(octets) : octets;
+function encodeString({ octets, isHuffman, isCoded = false }: BlockString): Buffer {
+  const coded = isHuffman && !isCoded ? encodeHuffman(octets) : octets;
   return Buffer.concat([encodeInteger(coded.length, 7, isHuffman ? 0x80 : 0), coded]);
 }
 

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { runCommand } from "../../support/lab/command.ts";
 import { bringNghttp2, Nghttpd, receivedHeaders } from "../../support/nghttp2.ts";
 import { type CallPlan, drawConnection, makeCalls, planServer } from "../../support/random-calls.ts";
+import { Flag } from "../../support/raw-http2/frames.ts";
 import { bodyOf } from "../../support/raw-http2/send-body.ts";
 import { Draw } from "../draw.ts";
 import { type FuzzTarget, type OpenTarget, TargetUnavailable } from "../fuzz-target.ts";
@@ -39,12 +40,15 @@ const CLIENTS: readonly (readonly string[])[] = [
 export const target: FuzzTarget = {
   name: "calls-nghttp2",
   maxInputBytes: 600,
-  shortRunInputs: 15,
+  shortRunInputs: 8,
   sources: [],
   slowMs: 10_000,
   hangMs: 90_000,
   open: () => Nghttp2Calls.open(),
 };
+
+/** A frame as nghttp prints it, and the code of a reset. */
+const RECEIVED_FRAME = /\] recv (DATA|HEADERS|RST_STREAM) frame <([^>]*)>(?:\s+\(error_code=(\w+))?/g;
 
 class Nghttp2Calls implements OpenTarget {
   readonly #switch: SwitchUnderFuzz;
@@ -143,14 +147,15 @@ function splice(socket: Socket, port: number): void {
 /** What of nghttp's output is the same however long it took: header lists, octets of data, codes of resets. */
 function outcomesOf(output: string, isReset: boolean): unknown[] {
   const bytes = new Map<number, number>();
-  for (const [, length, stream] of output.matchAll(/\] recv DATA frame <length=(\d+), flags=\S+, stream_id=(\d+)>/g)) {
-    bytes.set(Number(stream), (bytes.get(Number(stream)) ?? 0) + Number(length));
+  const ended = new Set<number>();
+  const resets = new Map<number, string>();
+  for (const [, type, about, code] of output.matchAll(RECEIVED_FRAME)) {
+    const [length, flags, stream] = /length=(\d+), flags=(\w+), stream_id=(\d+)/.exec(about!)!.slice(1).map(Number);
+    if (type === "DATA") bytes.set(stream!, (bytes.get(stream!) ?? 0) + length!);
+    // Node resets a stream even after both sides have ended it, when it is closed and nobody listens any more.
+    if (type === "RST_STREAM" && !ended.has(stream!)) resets.set(stream!, code!);
+    if (type !== "RST_STREAM" && flags! & Flag.END_STREAM) ended.add(stream!);
   }
-  const resets = new Map(
-    [...output.matchAll(/\] recv RST_STREAM frame <[^>]*stream_id=(\d+)>\s+\(error_code=(\w+)/g)].map(
-      ([, stream, code]) => [Number(stream), code] as const,
-    ),
-  );
   return [...receivedHeaders(output)].map(([stream, fields]) => ({
     fields: fields.filter(({ name }) => name !== "date"),
     // What is not delivered when a stream is reset is dropped, here or there.

@@ -11,7 +11,7 @@ import { startSwitch } from "../switch-under-fuzz.ts";
 export const target: FuzzTarget = {
   name: "calls",
   maxInputBytes: 1_000,
-  shortRunInputs: 20,
+  shortRunInputs: 8,
   sources: [],
   slowMs: 10_000,
   hangMs: 90_000,

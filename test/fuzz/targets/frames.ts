@@ -1,4 +1,4 @@
-import { deepStrictEqual } from "node:assert/strict";
+import { deepStrictEqual, ok } from "node:assert/strict";
 import { ConnectionError, ErrorCode } from "../../../src/http2/errors.ts";
 import { FrameReader } from "../../../src/http2/frame-reader.ts";
 import { FrameReader as PlainFrameReader } from "../../support/raw-http2/frame-reader.ts";
@@ -66,7 +66,10 @@ function readInPieces(stream: Buffer, cuts: readonly number[]): Found {
     data: (streamId, bytes, start, end, isEndOfStream, overheadBytes, isEndOfFrame) => {
       found.partialData += bytes.toString("latin1", start, end);
       if (start >= 9) bytes.fill(OVERWRITTEN, start - 9, start);
-      if (!isEndOfFrame) return;
+      if (!isEndOfFrame) {
+        ok(!isEndOfStream && overheadBytes === 0, "the end of a stream, or padding, before the end of a frame");
+        return;
+      }
       found.frames.push(`DATA ${streamId} ${isEndOfStream} ${overheadBytes} ${found.partialData}`);
       found.partialData = "";
     },

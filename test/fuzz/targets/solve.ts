@@ -56,7 +56,7 @@ const REAL: readonly object[] = [
 export const target: FuzzTarget = {
   name: "solve",
   maxInputBytes: 1_500,
-  shortRunInputs: 1_500,
+  shortRunInputs: 1_000,
   sources: ["buildkit/solve-request.ts", "buildkit/protobuf-reader.ts", "buildkit/build-attrs.ts"],
   seeds: REAL.map((request) =>
     Buffer.concat([Buffer.of(AS_IT_IS), controlRpcs.Solve.requestSerialize(request as never)]),

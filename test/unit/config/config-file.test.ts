@@ -32,6 +32,17 @@ describe("a file that cannot be used is one clear problem", () => {
     ["a key that is an alias", "a: &x [b]\n? *x\n: 1\n", "gateway.yaml:2: a key that is not text"],
     ["an unknown tag", "a: !!binaries 1\n", "gateway.yaml:1: unresolved tag: tag:yaml.org,2002:binaries"],
     ["nesting without end", "[".repeat(500_000), "gateway.yaml (--config): nested too deeply"],
+    // Each took the parser half a minute: found by `npm run fuzz`.
+    [
+      "brackets without end",
+      "]".repeat(1 << 20),
+      "gateway.yaml (--config): more than 50000 words, marks and line ends",
+    ],
+    [
+      "keys without end",
+      "a: b\n".repeat(1 << 17),
+      "gateway.yaml (--config): more than 50000 words, marks and line ends",
+    ],
     ["nesting by dashes", `${"- ".repeat(100)}a`, "gateway.yaml (--config): nested too deeply"],
   ])("%s", (_what, text, problem) => {
     expect(problemsOf(read(text))).toEqual([problem]);

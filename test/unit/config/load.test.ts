@@ -191,6 +191,23 @@ describe("problems", () => {
     );
   });
 
+  // Found by `npm run fuzz`: a problem for each was more than the stack holds.
+  test("a list of half a million items is one", () => {
+    expect(problemsOf({ argv: REPLICA, env: { BUILDKIT_GATEWAY_PLATFORMS: "a,".repeat(500_000) } })).toEqual([
+      "platforms (BUILDKIT_GATEWAY_PLATFORMS): more than 10000 items",
+    ]);
+  });
+
+  test.each([
+    ["a long list", { env: { BUILDKIT_GATEWAY_PLATFORMS: "a,".repeat(9_000) } }],
+    ["many unknown keys", { file: Array.from({ length: 5_000 }, (_, index) => `key${index}: 1\n`).join("") }],
+    ["many unknown flags", { argv: Array(1_000).fill("--x=1") }],
+  ])("no more than 100 are listed of %s", (_what, given) => {
+    const problems = problemsOf(given);
+    expect(problems).toHaveLength(101);
+    expect(problems.at(-1)).toBe("further problems are not listed");
+  });
+
   test("a setting that has had another name is told its new one", () => {
     const env = { BUILDKIT_GATEWAY_PLACEMENT_AFFINITY: "image" };
     expect(problemsOf({ argv: REPLICA, env, file: "placement:\n  affinity: [image]\n" })).toEqual([
