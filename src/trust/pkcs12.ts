@@ -131,6 +131,7 @@ function roundsOf(bytes: Uint8Array, scheme: string, parameters: DerElement): nu
 }
 
 function spend(budget: Budget, rounds: number, offset: number): void {
+  if (rounds < 1) throw new MalformedDer(`${rounds} rounds of key derivation`, offset);
   budget.rounds -= rounds;
   if (budget.rounds < 0) throw new MalformedDer(`more than ${MAX_ROUNDS} rounds of key derivation`, offset);
 }

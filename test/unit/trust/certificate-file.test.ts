@@ -77,6 +77,13 @@ test("PKCS#12 that asks for millions of rounds of key derivation is refused at o
   expect(await find(patched, "geheim-ä")).toMatch(/^offset \d+: more than 1000000 rounds of key derivation$/);
 });
 
+// Found by the fuzz test (seed 369693979): node-forge throws an error of its own for it.
+test("PKCS#12 that asks for no round of key derivation is refused", async () => {
+  const patched = Buffer.from(fixture("aes.p12"));
+  patched.writeUInt16BE(0, patched.length - 2);
+  expect(await find(patched, "geheim-ä")).toMatch(/^offset \d+: 0 rounds of key derivation$/);
+});
+
 test("a private key among certificates is left out with a remark", async () => {
   const authority = new TestAuthority("one");
   const outcome = await findCertificates("ca.pem", Buffer.from(authority.key + authority.cert), { maxCertificates: 9 });
