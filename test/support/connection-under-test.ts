@@ -7,7 +7,7 @@ import { TurnFlusher } from "../../src/dataplane/turn-flusher.ts";
 import { connectionPair } from "./duplex-pair.ts";
 import { FakeClock } from "./fake-clock.ts";
 import { RawPeer } from "./raw-http2/raw-peer.ts";
-import { watch } from "./watch.ts";
+import { watcher } from "./watch.ts";
 
 const LIMITS: ConnectionLimits = {
   headerListBytes: 65_536,
@@ -48,7 +48,7 @@ export class ConnectionUnderTest {
       ...(requests && { requests }),
     });
     this.peer = new RawPeer(theirs, requests ? "client" : "server");
-    watch([this.peer]);
+    watcher()(this.peer);
     this.connection.start();
     onTestFinished(() => {
       ours.destroy();

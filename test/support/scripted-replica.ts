@@ -26,8 +26,8 @@ export class ScriptedReplica {
   onSwitchSocket: (socket: Socket) => void = (socket) => this.#offer(socket);
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
-  /** Every connection of the switch's so far that a {@link RawPeer} has taken. */
-  readonly peers: RawPeer[] = [];
+  /** Hears of every connection of the switch's that a {@link RawPeer} takes. */
+  onPeer: (peer: RawPeer) => void = () => {};
   readonly #switchSockets = new Set<Socket>();
   readonly #offered: RawPeer[] = [];
   readonly #takers: ((peer: RawPeer) => void)[] = [];
@@ -114,7 +114,7 @@ export class ScriptedReplica {
 
   #offer(socket: Socket): void {
     const peer = new RawPeer(socket, "server");
-    this.peers.push(peer);
+    this.onPeer(peer);
     socket.resume();
     const taker = this.#takers.shift();
     if (taker) taker(peer);

@@ -9,10 +9,10 @@ import type { Fleet } from "../../src/replicas/fleet.ts";
 import { acceptsBuilds } from "../../src/replicas/replica.ts";
 import type { Placer } from "../../src/routing/placer.ts";
 import { FakeClock } from "./fake-clock.ts";
-import { beginClient, connectTo } from "./raw-http2/raw-client.ts";
+import { connectTo } from "./raw-http2/raw-client.ts";
 import { RawPeer } from "./raw-http2/raw-peer.ts";
 import { ScriptedReplica, SWITCH_MARK_BYTES } from "./scripted-replica.ts";
-import { watch } from "./watch.ts";
+import { watcher } from "./watch.ts";
 
 /** Sockets are read by `data` events only, as in a runtime without the unofficial door. */
 const CLOSED_DOOR: OnReadDoor = { adopt: () => undefined, install: () => false };
@@ -55,6 +55,7 @@ export class SwitchRig {
   readonly fleet: Fleet;
   readonly replicas: readonly ScriptedReplica[];
   readonly #atEnd: (stop: () => void | Promise<void>) => void;
+  readonly #watch: (peer: RawPeer) => void;
 
   private constructor(
     clock: FakeClock,
@@ -62,12 +63,14 @@ export class SwitchRig {
     fleet: Fleet,
     replicas: readonly ScriptedReplica[],
     atEnd: (stop: () => void | Promise<void>) => void,
+    watch: (peer: RawPeer) => void,
   ) {
     this.clock = clock;
     this.gateway = gateway;
     this.fleet = fleet;
     this.replicas = replicas;
     this.#atEnd = atEnd;
+    this.#watch = watch;
   }
 
   /** Resolves when every replica is ready. */
@@ -87,7 +90,9 @@ export class SwitchRig {
     atEnd(() => {
       for (const replica of replicas) replica.stop();
     });
-    for (const replica of replicas) watch(replica.peers);
+    // Outside a test nobody asks in the end, and for long: peers are not to be kept.
+    const watch = options.atEnd ? () => {} : watcher();
+    for (const replica of replicas) replica.onPeer = watch;
     const flags = [`--admin=${admin}`, ...(file === undefined ? [] : ["--config=rig.yaml"]), ...argv];
     const config = loadRigConfig(replicas, flags, settings, file);
     const clock = new FakeClock();
@@ -101,7 +106,7 @@ export class SwitchRig {
       ...parts,
     });
     atEnd(() => gateway.stop());
-    const rig = new SwitchRig(clock, gateway, fleet!, replicas, atEnd);
+    const rig = new SwitchRig(clock, gateway, fleet!, replicas, atEnd, watch);
     await rig.allReady();
     return rig;
   }
@@ -136,22 +141,23 @@ export class SwitchRig {
   }
 
   /** A TCP connection that says nothing. */
-  async socket(): Promise<Socket> {
-    const socket = await connectTo(this.address.port);
-    this.#atEnd(() => void socket.destroy());
-    return socket;
+  socket(): Promise<Socket> {
+    return connectTo(this.address.port, this.#atEnd);
   }
 
   /** A client that has sent nothing. */
   async silentClient(): Promise<RawPeer> {
     const client = new RawPeer(await this.socket(), "client");
-    watch([client]);
+    this.#watch(client);
     return client;
   }
 
   /** A client that has exchanged SETTINGS. */
-  client(settings: readonly (readonly [id: number, value: number])[] = []): Promise<RawPeer> {
-    return beginClient(this.address.port, settings);
+  async client(settings: readonly (readonly [id: number, value: number])[] = []): Promise<RawPeer> {
+    const client = await this.silentClient();
+    client.begin("client", settings);
+    await client.nextOf("SETTINGS");
+    return client;
   }
 }
 

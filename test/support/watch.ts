@@ -1,9 +1,11 @@
 import { expect, onTestFinished } from "vitest";
 import type { RawPeer } from "./raw-http2/raw-peer.ts";
 
-/** Fail the test, when it is over, if the other end has broken a rule for senders towards one of these. */
-export function watch(peers: readonly RawPeer[]): void {
+/** Fails the test, when it is over, if what is at the other end of one of these has broken a rule for senders. */
+export function watcher(): (peer: RawPeer) => void {
+  const peers: RawPeer[] = [];
   onTestFinished(() => {
     for (const { rules } of peers) expect(rules.broken).toEqual([]);
   });
+  return (peer) => void peers.push(peer);
 }

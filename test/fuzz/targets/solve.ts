@@ -168,7 +168,9 @@ function oddityOf(message: Buffer): Oddity {
       exporters.flat().some(isOddEntryField) ||
       entries.flat().some(isOddEntryField) ||
       // Their entries are stepped over by us and read by protobufjs.
-      inputs.length > 0;
+      inputs.length > 0 ||
+      // Messages that are given twice are merged (protobuf.dev, Encoding); of octets, as the contract has it, the last count.
+      fields.filter(({ number }) => number === 2n).length > 1;
     if (isOdd) return "odd";
     const mapsOfKeys = [maps.filter(({ number }) => number === 7n), maps.filter(({ number }) => number === 4n)];
     return [...mapsOfKeys, ...exporterAttrs].some(hasRepeatedKey) ? "repeated key" : "none";

@@ -3,10 +3,10 @@ import { connect, type Socket } from "node:net";
 import { onTestFinished } from "vitest";
 import { RawPeer } from "./raw-peer.ts";
 
-/** A connection to a port of 127.0.0.1 that says nothing; it is closed when the test is over. */
-export async function connectTo(port: number): Promise<Socket> {
+/** A connection to a port of 127.0.0.1 that says nothing. `atEnd` is given the way to close it; default: the test's end does. */
+export async function connectTo(port: number, atEnd: (close: () => void) => void = onTestFinished): Promise<Socket> {
   const socket = connect({ port, host: "127.0.0.1", noDelay: true });
-  onTestFinished(() => void socket.destroy());
+  atEnd(() => void socket.destroy());
   await once(socket, "connect");
   return socket;
 }

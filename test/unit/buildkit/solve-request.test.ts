@@ -85,6 +85,8 @@ test("a Solve without definition and frontend is left to a frontend of its clien
   expect(isFrontendless({ Frontend: "dockerfile.v0" })).toBe(false);
   expect(isFrontendless({ Definition: Buffer.from([10, 0]) })).toBe(false);
   expect(readSolveRequest(Buffer.concat([REF, field(2, "")])).isFrontendless).toBe(true);
+  // A message that is given twice is merged.
+  expect(readSolveRequest(Buffer.concat([REF, field(2, "d"), field(2, "")])).isFrontendless).toBe(false);
 });
 
 test("a Solve needs nothing but its ref", () => {
