@@ -98,7 +98,7 @@ test("a terminal gets colours and lines of its width; with --watch a screen that
     out += text;
     if (text.includes("gateway 0.1.0")) setImmediate(() => signals.emit("SIGINT"));
   };
-  const context = { env: {}, signals, print, complain: print, terminal: { columns: 40 } };
+  const context = { env: {}, signals, print, complain: print, terminal: { columns: 40, rows: 24 } };
   expect(await runCommandLine(["status", "--watch", "--admin", admin], context)).toBe(0);
   expect(out.startsWith("\u001b[?1049h\u001b[?25l")).toBe(true);
   expect(out.endsWith("\u001b[?25h\u001b[?1049l")).toBe(true);
