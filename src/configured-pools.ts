@@ -46,6 +46,7 @@ export function makePools(config: Config, surroundings: PoolSurroundings): Reach
   const { health, affinity, placement, queue, control } = config;
   const configured = poolsOf(config);
   return configured.map((pool) => {
+    builds.expect(pool.name);
     const made: Pool = new Pool({
       name: pool.name,
       discovery: makeDiscovery(pool, clock, log, cluster),

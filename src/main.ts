@@ -6,7 +6,8 @@ const status = await runCommandLine(process.argv.slice(2), {
   signals: process,
   print: (text) => process.stdout.write(text),
   complain: (text) => process.stderr.write(text),
-  terminal: process.stdout.isTTY ? { columns: process.stdout.columns } : undefined,
+  terminal: process.stdout.isTTY ? process.stdout : undefined,
+  complainsToTerminal: process.stderr.isTTY,
 });
 // Exit rather than run out: a connection that is slow to close must not keep a stopped gateway alive.
 process.exit(status);

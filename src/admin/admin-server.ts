@@ -15,8 +15,8 @@ import {
 
 /**
  * Bounds that no honest probe or browser meets. All of them end with the last
- * byte of a request: an answer may take hours. A client that vanished meanwhile
- * is noticed by TCP.
+ * byte of a request: what is waited for may take hours. A client that vanished
+ * meanwhile is noticed by TCP.
  */
 const LIMITS = {
   maxHeaderSize: 16_384,
@@ -33,6 +33,9 @@ const MAX_CONNECTIONS = 1_024;
 /** Of one address, so that it keeps no probe and no preStop hook out: a build's steps may reach this port. */
 const MAX_HOST_CONNECTIONS = 128;
 
+/** An answer of which nothing has been taken for this long is given up, since it is held in memory. */
+const UNREAD_TIMEOUT_MS = 30_000;
+
 /** Nobody but the owner may read or write. */
 const OWNER_ONLY_UMASK = 0o177;
 
@@ -40,6 +43,8 @@ const OWNER_ONLY_UMASK = 0o177;
 export interface AdminServerOptions {
   readonly routes: AdminRoutes;
   readonly log: Logger;
+  /** Longest time in which a client takes nothing of an answer that is complete. Default 30,000. */
+  readonly unreadTimeoutMs?: number;
 }
 
 /** The HTTP/1.1 server of the admin port. */
@@ -47,10 +52,12 @@ export class AdminServer {
   readonly #server: Server;
   readonly #routes: RouteTable;
   readonly #log: Logger;
+  readonly #unreadTimeoutMs: number;
   readonly #connections = new Map<string, number>();
   #isUnixSocket = false;
 
-  constructor({ routes, log }: AdminServerOptions) {
+  constructor({ routes, log, unreadTimeoutMs = UNREAD_TIMEOUT_MS }: AdminServerOptions) {
+    this.#unreadTimeoutMs = unreadTimeoutMs;
     this.#routes = new RouteTable(routes);
     this.#log = log;
     this.#server = createServer(LIMITS, (request, response) => void this.#answer(request, response));
@@ -122,6 +129,7 @@ export class AdminServer {
         signal: leaving.signal,
       };
       await this.#handle(found.route, request, response, path);
+      if (response.writableEnded && !response.writableFinished) response.setTimeout(this.#unreadTimeoutMs);
     }
   }
 

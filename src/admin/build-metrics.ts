@@ -1,4 +1,6 @@
 import { Counter, Histogram, type Registry } from "prom-client";
+import type { CallOutcome } from "../routing/routed-call.ts";
+import type { BuildEnd } from "../routing/running-build.ts";
 
 /** What is told of a build that has ended. */
 export interface MeasuredBuild {
@@ -16,6 +18,17 @@ export interface MeasuredBuild {
 /** Repositories beyond the maximum, and builds of which none is known. */
 const OTHER = "other";
 const UNKNOWN = "unknown";
+
+const RESULTS: readonly CallOutcome[] = ["succeeded", "failed", "cancelled", "lost", "refused"];
+
+const REASONS: readonly (NonNullable<BuildEnd["reason"]> | "none")[] = [
+  "warm",
+  "preferred",
+  "spilled",
+  "least loaded",
+  "followed",
+  "none",
+];
 
 /** What Prometheus is told of builds. */
 export class BuildMetrics {
@@ -57,6 +70,13 @@ export class BuildMetrics {
       labelNames: ["repository", "result"],
       registers,
     });
+  }
+
+  /** Of this pool there will be builds. What is not told as 0 first has, to Prometheus, not increased when it is 1. */
+  expect(pool: string): void {
+    for (const result of RESULTS) {
+      for (const reason of REASONS) this.#builds.inc({ pool, result, reason }, 0);
+    }
   }
 
   ended({ pool, outcome, reason, repository, waitedMs, ranMs }: MeasuredBuild): void {

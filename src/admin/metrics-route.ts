@@ -16,16 +16,21 @@ export interface MetricsRouteOptions {
  * metrics, as Prometheus reads them; with `?replicas=1` the replicas' own, too.
  */
 export function metricsRoutes({ registry, pools, replicaPort }: MetricsRouteOptions): AdminRoutes {
+  // Whoever comes meanwhile gets the same: the replicas are asked by one at a time, however many ask here.
+  let asked: Promise<string> | undefined;
+  const askReplicas = (): Promise<string> => {
+    asked ??= replicaMetrics(pools, replicaPort).finally(() => {
+      asked = undefined;
+    });
+    return asked;
+  };
   const route: AdminRoute = {
     methods: ["GET", "HEAD"],
-    handle: async ({ query, signal }, response) => {
+    handle: async ({ query }, response) => {
       const { replicas = "0" } = readQuery(query, ["replicas"]);
       if (replicas !== "0" && replicas !== "1") throw new RequestFault(400, "replicas must be 0 or 1");
       if (replicas === "1" && replicaPort === 0) throw new RequestFault(404, "admin.replicaDebugPort is 0");
-      const [own, theirs] = await Promise.all([
-        registry.metrics(),
-        replicas === "1" ? replicaMetrics(pools, replicaPort, signal) : "",
-      ]);
+      const [own, theirs] = await Promise.all([registry.metrics(), replicas === "1" ? askReplicas() : ""]);
       respondText(response, 200, `${own.trimEnd()}\n${theirs}`.trimEnd(), { "content-type": registry.contentType });
     },
   };

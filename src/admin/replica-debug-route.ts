@@ -51,15 +51,16 @@ export function replicaDebugRoute(
   { port, withProfiles }: ReplicaDebugOptions,
 ): AdminRoutes {
   if (port === 0) return {};
-  const pages = new Set([...PAGES, ...(withProfiles ? PROFILES : [])]);
+  const pages = [...PAGES, ...(withProfiles ? PROFILES : [])];
   return {
     "/replicas/<name>": {
       methods: ["GET", "HEAD"],
       handle: async ({ rest, query, message }, response) => {
-        const [, name = "", page = ""] = /^([^/]+)\/(.*)$/s.exec(rest) ?? [];
         const { pool, ...parameters } = readQuery(query, ["pool", "debug", "seconds", "gc"]);
-        const replica = findReplica(pools, name, pool);
-        if (!pages.has(page)) throw new RequestFault(404, `no such page; there are: ${[...pages].join(", ")}`);
+        // From the end: a name may be of a namespace and a pod, with a slash between them.
+        const page = pages.find((known) => rest.endsWith(`/${known}`));
+        if (page === undefined) throw new RequestFault(404, `no such page; there are: ${pages.join(", ")}`);
+        const replica = findReplica(pools, rest.slice(0, -page.length - 1), pool);
         if (replica.address.t === "unix")
           throw new RequestFault(404, "a replica behind a unix socket has no debug port");
         const path = `/${page}${profileQuery(page, parameters)}`;

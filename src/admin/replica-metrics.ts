@@ -21,11 +21,7 @@ const MAX_REPLICAS = 200;
  * The metrics of all replicas, asked at once, with `pool` and `replica` as
  * labels. What does not answer is told by `bkgw_replica_scrape_up`. Never rejects.
  */
-export async function replicaMetrics(
-  pools: readonly ScrapedPool[],
-  port: number,
-  signal: AbortSignal,
-): Promise<string> {
+export async function replicaMetrics(pools: readonly ScrapedPool[], port: number): Promise<string> {
   const asked = pools
     .flatMap(({ name, fleet }) => fleet.replicas().map((replica) => ({ pool: name, replica })))
     .filter(({ replica }) => replica.state.t !== "gone" && replica.address.t === "tcp")
@@ -33,7 +29,7 @@ export async function replicaMetrics(
   const answers = await Promise.all(
     asked.map(async ({ pool, replica }) => ({
       labels: { pool, replica: replica.id },
-      text: await scrape(replica, port, signal).catch(() => undefined),
+      text: await scrape(replica, port).catch(() => undefined),
     })),
   );
   const present = answers.flatMap(({ labels, text }) => (text === undefined ? [] : [{ labels, text }]));
@@ -47,7 +43,7 @@ export async function replicaMetrics(
 
 const UP = "bkgw_replica_scrape_up";
 
-function scrape({ address }: Replica, port: number, signal: AbortSignal): Promise<string> {
+function scrape({ address }: Replica, port: number): Promise<string> {
   return new Promise((resolve, reject) => {
     if (address.t !== "tcp") throw new Error("no debug port");
     const request = httpRequest({
@@ -56,7 +52,7 @@ function scrape({ address }: Replica, port: number, signal: AbortSignal): Promis
       path: "/metrics",
       headers: { accept: "text/plain;version=0.0.4", "accept-encoding": "identity" },
       agent: false,
-      signal: AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]),
+      signal: AbortSignal.timeout(TIMEOUT_MS),
     });
     request.on("error", reject);
     request.on("response", (response) => {

@@ -27,13 +27,19 @@ export function createLog(
   return log;
 }
 
-/** Change what a log of {@link createLog}, and all that was made from it, tells from now on. */
+/** Change what a log of {@link createLog}, and all that was made from it, tells from now on; that, too, is told. */
 export function setLogLevel(log: Logger, level: LogLevel): void {
+  const from = log.level;
+  // Not as `level`: the line has that already.
+  const tell = (): void => log.info({ from, to: level }, "log level changed");
+  const isToldBefore = log.isLevelEnabled("info");
+  if (isToldBefore) tell();
   log.level = level;
   for (const child of CHILDREN.get(log) ?? []) {
     const known = child.deref();
     if (known) known.level = level;
   }
+  if (!isToldBefore) tell();
 }
 
 /** A log that keeps nothing. */

@@ -20,8 +20,10 @@ export interface CommandContext {
   readonly print: (text: string) => void;
   /** Writes an error to standard error. */
   readonly complain: (text: string) => void;
-  /** What standard output is; `undefined`: no terminal. */
-  readonly terminal?: { readonly columns: number } | undefined;
+  /** What standard output is, with its size as it is now; `undefined`: no terminal. */
+  readonly terminal?: { readonly columns: number; readonly rows: number } | undefined;
+  /** Standard error is a terminal. Absent: it is not. */
+  readonly complainsToTerminal?: boolean;
 }
 
 /** The part of `process` that tells of signals. */

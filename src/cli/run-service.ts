@@ -1,5 +1,6 @@
 import { systemClock } from "../base/clock.ts";
 import { createLog, type Logger, type LogLevel, setLogLevel } from "../base/log.ts";
+import { readableLog } from "../base/readable-log.ts";
 import type { LoadResult } from "../config/load.ts";
 import { type CommandContext, ExitStatus, type ExitStatusValue, PROGRAM } from "./command.ts";
 import { describeProblems } from "./describe-problems.ts";
@@ -34,16 +35,13 @@ export async function runService<T extends ServiceConfig>(
     return ExitStatus.USAGE;
   }
   const { config } = loaded;
-  const log = createLog(config.log.level);
+  const log = openLog(config.log.level, context);
   const serve = async (): Promise<Served> => {
     const service = await start(config, log);
     // Who presses Ctrl-C is no load balancer.
     return { ...service, drain: (signal) => service.drain(signal === "SIGINT" ? 0 : config.drain.delay) };
   };
-  const toggle = (): void => {
-    setLogLevel(log, log.level === "debug" ? config.log.level : "debug");
-    log.info({ level: log.level }, "log level changed");
-  };
+  const toggle = (): void => setLogLevel(log, log.level === "debug" ? config.log.level : "debug");
   context.signals.on(TOGGLE, toggle);
   try {
     return await serveUntilSignal(serve, context.signals, systemClock, log);
@@ -54,4 +52,11 @@ export async function runService<T extends ServiceConfig>(
   } finally {
     context.signals.off(TOGGLE, toggle);
   }
+}
+
+/** For people at a terminal, else for programs. */
+function openLog(level: LogLevel, { complainsToTerminal, complain, env }: CommandContext): Logger {
+  if (!complainsToTerminal) return createLog(level);
+  // An empty NO_COLOR counts as none (no-color.org).
+  return createLog(level, readableLog({ write: complain, hasColours: !env.NO_COLOR }));
 }

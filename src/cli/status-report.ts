@@ -67,28 +67,37 @@ export function describeStatus(status: ShownStatus, style: StatusStyle): string 
   const { version, isReady, note, pools, running, failures } = status;
   const state = isReady ? (note ?? "ready") : `not ready: ${note ?? ""}`;
   const blocks = [`gateway ${version}: ${state}\n`, ...pools.map((pool) => describePool(pool, pools.length > 1))];
+  const poolCell = (text: string): string[] => (pools.length > 1 ? [text] : []);
   if (running.length > 0) {
-    const rows = running.map(({ name, job, replica, reason, ranMs, steps, receivedBytes, sentBytes }) => [
+    const rows = running.map(({ name, pool, job, replica, reason, ranMs, steps, receivedBytes, sentBytes }) => [
       name,
       job ?? "",
+      ...poolCell(pool),
       replica ?? "",
       reason,
       span(ranMs),
       steps ? `${steps.done}/${steps.total}` : "",
       size(receivedBytes + sentBytes),
     ]);
-    blocks.push(formatTable(["RUNNING", "JOB", "REPLICA", "WHY THERE", "FOR", "STEPS", "MOVED"], rows));
+    blocks.push(
+      formatTable(["RUNNING", "JOB", ...poolCell("POOL"), "REPLICA", "WHY THERE", "FOR", "STEPS", "MOVED"], rows),
+    );
   }
-  const waiting = pools.flatMap((pool) => pool.waiting);
-  if (waiting.length > 0) {
-    const rows = waiting.map(({ key, waitedMs, cause }, index) => [`${index + 1}  ${key}`, span(waitedMs), cause]);
-    blocks.push(formatTable(["WAITING", "FOR", "BECAUSE"], rows));
-  }
+  // Each pool has a queue of its own.
+  const waiting = pools.flatMap((pool) =>
+    pool.waiting.map(({ key, waitedMs, cause }, index) => [
+      `${index + 1}  ${key}`,
+      ...poolCell(pool.name),
+      span(waitedMs),
+      cause,
+    ]),
+  );
+  if (waiting.length > 0) blocks.push(formatTable(["WAITING", ...poolCell("POOL"), "FOR", "BECAUSE"], waiting));
   if (failures.length > 0) {
     const rows = failures
       .slice(0, MAX_FAILURES)
-      .map(({ name, outcome, replica, cause }) => [name, outcome, replica ?? "", cause ?? ""]);
-    blocks.push(formatTable(["FAILED LATELY", "HOW", "REPLICA", "CAUSE"], rows));
+      .map(({ name, pool, outcome, replica, cause }) => [name, outcome, ...poolCell(pool), replica ?? "", cause ?? ""]);
+    blocks.push(formatTable(["FAILED LATELY", "HOW", ...poolCell("POOL"), "REPLICA", "CAUSE"], rows));
   }
   return blocks
     .join("\n")

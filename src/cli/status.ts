@@ -86,8 +86,8 @@ async function watch(target: Address, context: CommandContext): Promise<ExitStat
     const shown = await read(target, context, false).catch(
       ({ message }: Error) => `${formatAdmin(target)}: ${message}\n`,
     );
-    const lines = shown.replaceAll("\n", `${CLEAR_LINE}\n`);
-    print(terminal ? `${HOME}${lines}${CLEAR_BELOW}` : `${shown}\n`);
+    if (!terminal) print(`${shown}\n`);
+    else print(`${HOME}${fit(shown, terminal.rows).replaceAll("\n", `${CLEAR_LINE}\n`)}${CLEAR_BELOW}`);
   };
   if (terminal) print(OPEN_SCREEN);
   try {
@@ -95,6 +95,15 @@ async function watch(target: Address, context: CommandContext): Promise<ExitStat
   } finally {
     if (terminal) print(CLOSE_SCREEN);
   }
+}
+
+/** What is more than a screen's rows is left out, since its beginning would scroll away. The last row is the cursor's. */
+function fit(text: string, rows: number): string {
+  const lines = text.trimEnd().split("\n");
+  const room = Math.max(2, rows - 1);
+  if (lines.length <= room) return text;
+  const shown = lines.slice(0, room - 1);
+  return [...shown, `… ${lines.length - shown.length} more lines: status without --watch, or the page`, ""].join("\n");
 }
 
 function statusHelp(): string {

@@ -144,6 +144,29 @@ await describeWithLab(
       await expect.poll(() => page.locator("#link").textContent(), WAIT).toBe("live");
       await expect.poll(() => page.locator(".lane").count(), WAIT).toBe(2);
     });
+
+    test("goes on after an answer that is an error, which a browser does not ask after again", async () => {
+      const other = await browser.newPage();
+      await other.route("**/events", (route) => route.fulfill({ status: 503 }));
+      await other.goto(`http://${admin}/`);
+      await other.locator("#link", { hasText: "connection lost" }).waitFor(WAIT);
+      await other.evaluate("window.isFirstPage = true");
+      await other.unroute("**/events");
+      await expect.poll(() => other.locator("#link").textContent(), WAIT).toBe("live");
+      // What stands before a gateway has no page of its own that would try again.
+      expect(await other.evaluate("window.isFirstPage")).toBe(true);
+    });
+
+    test("has as many rows as there are things, though two have one name", async () => {
+      const counts = await page.evaluate(`import("/dashboard/elements.js").then(({ make, reconcile }) => {
+        const list = make("ul");
+        return ["aa", "aa", "aba", "b"].map((keys) => {
+          reconcile(list, [...keys], (key) => key, () => make("li"), () => {});
+          return list.children.length;
+        });
+      })`);
+      expect(counts).toEqual([2, 2, 3, 1]);
+    });
   },
   { ownReplicas: true },
 );

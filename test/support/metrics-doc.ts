@@ -26,6 +26,9 @@ The **warm share** is \`bkgw_builds_total{reason="warm"}\` out of \`warm\`, \`pr
 \`bkgw_replica_running_builds\` too: of several gateways, take the maximum, not the sum. Alerts and a dashboard for Grafana:
 \`deploy/components/monitoring\`.
 
+With \`?replicas=1\` the replicas' own metrics follow, with \`pool\` and \`replica\`, and \`bkgw_replica_scrape_up\` (gauge), 1 where a replica's
+are among them, else 0.
+
 `;
 
 interface Described {

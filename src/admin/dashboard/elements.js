@@ -59,7 +59,8 @@ export function reconcile(parent, items, keyOf, create, update) {
     if (parent.children[index] !== child) parent.insertBefore(child, parent.children[index] ?? null);
     update(child, item, index);
   });
-  for (const child of kept.values()) child.remove();
+  // By number: two items of one key leave an element that is nobody's, and not among the kept.
+  while (parent.children.length > items.length) parent.lastElementChild.remove();
 }
 
 /** What goes on by itself between two pieces of news: how old each thing is. */

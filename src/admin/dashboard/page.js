@@ -107,7 +107,7 @@ function showAround(status) {
   });
   const sources = status.pools.flatMap((pool) =>
     pool.discovery.map(({ source, state, ageMs, reason }) => ({
-      name: source,
+      name: status.pools.length > 1 ? `${pool.name}: ${source}` : source,
       state: state === "live" ? "ok" : "stale",
       text: ageMs === undefined ? state : `${state}, ${span(ageMs)} old`,
       why: reason ?? "",
@@ -174,13 +174,32 @@ function setConnection(state) {
 
 let lastNewsMs = performance.now();
 
-const events = new EventSource("events");
-events.addEventListener("status", (event) => {
+let shownVersion;
+
+function receive({ data }) {
+  const status = JSON.parse(data);
+  // Another version of the gateway has another page.
+  if (shownVersion !== undefined && status.version !== shownVersion) location.reload();
+  shownVersion = status.version;
   lastNewsMs = performance.now();
   setConnection("live");
-  show(JSON.parse(event.data));
-});
-events.addEventListener("error", () => setConnection("lost"));
+  show(status);
+}
+
+let events;
+let openedMs;
+
+function connect() {
+  events = new EventSource("events");
+  openedMs = performance.now();
+  events.addEventListener("status", receive);
+  events.addEventListener("error", () => setConnection("lost"));
+}
+
+connect();
+
+/** A browser gives up where the answer is an error, such as of what stands before a gateway that is being replaced. */
+const REOPEN_MS = 5_000;
 
 /** Something comes each ten seconds, news or not. */
 const SILENT_MS = 15_000;
@@ -191,6 +210,5 @@ setInterval(() => {
   if (silentMs > SILENT_MS) setConnection("lost");
   const isLost = document.body.dataset.connection === "lost";
   setText(byId("link"), isLost ? `connection lost, as of ${span(silentMs)} ago` : "live");
-  // A browser gives up where the answer is an error, such as of a gateway that is being replaced.
-  if (events.readyState === EventSource.CLOSED) location.reload();
+  if (events.readyState === EventSource.CLOSED && performance.now() - openedMs > REOPEN_MS) connect();
 }, 1_000);

@@ -1,15 +1,16 @@
 import { once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, statSync } from "node:fs";
-import { request as httpRequest, type IncomingMessage } from "node:http";
+import { request as httpRequest, type IncomingMessage, type ServerResponse } from "node:http";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { pino } from "pino";
-import { describe, expect, onTestFinished, test } from "vitest";
+import { describe, expect, onTestFinished, test, vi } from "vitest";
 import { AdminServer } from "../../../src/admin/admin-server.ts";
 import { probeRoutes, type Readiness } from "../../../src/admin/probes.ts";
 import {
+  type AdminRequest,
   type AdminRoute,
   type AdminRoutes,
   RequestFault,
@@ -304,4 +305,27 @@ test("a failure is logged without the query, which may hold a token", async () =
   await text(response);
   expect(lines.join("")).toContain('"path":"/throws"');
   expect(lines.join("")).not.toContain("tok3n");
+});
+
+test("an answer that its client does not take is given up", async () => {
+  let told: ServerResponse | undefined;
+  const routes = {
+    "/large": {
+      methods: ["GET"],
+      handle: (_request: AdminRequest, response: ServerResponse) => {
+        told = response;
+        response.end(Buffer.alloc(64 * 2 ** 20));
+      },
+    },
+  };
+  const server = new AdminServer({ routes, log: silentLog(), unreadTimeoutMs: 50 });
+  onTestFinished(() => server.close());
+  const bound = await server.listen({ t: "tcp", host: "127.0.0.1", port: 0 });
+  if (bound.t !== "tcp") throw new Error("not a TCP address");
+  const client = connect(bound.port, bound.host);
+  onTestFinished(() => void client.destroy());
+  client.on("error", () => {});
+  client.pause();
+  client.write("GET /large HTTP/1.1\r\nhost: x\r\n\r\n");
+  await vi.waitFor(() => expect(told?.destroyed).toBe(true), 10_000);
 });

@@ -35,7 +35,11 @@ async function start(answer: RequestListener, options: Partial<ReplicaDebugOptio
     runningBuilds: 0,
     unconfirmedBuilds: 0,
   });
-  const replicas = [replica("buildkit-0", { t: "ready", sinceMs: 0 }), replica("old", { t: "gone", sinceMs: 0 })];
+  const replicas = [
+    replica("buildkit-0", { t: "ready", sinceMs: 0 }),
+    replica("ci/buildkit-0", { t: "ready", sinceMs: 0 }),
+    replica("old", { t: "gone", sinceMs: 0 }),
+  ];
   const { port } = debug.address() as AddressInfo;
   const pools = [{ name: "default", fleet: { replicas: () => replicas } }];
   const { send, bound } = await serveJson(replicaDebugRoute(pools, { port, withProfiles: false, ...options }));
@@ -78,6 +82,15 @@ describe("a replica's own pages", () => {
       expect((await ask("/replicas/buildkit-0/metrics", method)).status).toBe(405);
     }
     expect(asked.map(({ method }) => method)).toEqual(["HEAD"]);
+  });
+
+  test("are there for one that is called by its namespace and its pod", async () => {
+    const { ask, asked } = await start(METRICS, { withProfiles: true });
+    for (const path of ["ci/buildkit-0/metrics", "ci%2Fbuildkit-0/debug/vars", "ci/buildkit-0/debug/pprof/"]) {
+      expect(await ask(`/replicas/${path}`)).toMatchObject({ status: 200 });
+    }
+    expect(asked.map(({ url }) => url)).toEqual(["/metrics", "/debug/vars", "/debug/pprof/"]);
+    expect((await ask("/replicas/other/buildkit-0/metrics")).status).toBe(404);
   });
 
   test("are profiles only where that is wished, with bounded parameters", async () => {

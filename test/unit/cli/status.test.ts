@@ -90,6 +90,29 @@ test("what runs, waits and has failed is shown, with nothing in it that a termin
   ]);
 });
 
+test("with several pools, each has its own queue, and it is told what is whose", async () => {
+  const [pool] = STATUS.pools;
+  const other = { ...pool, name: "arm64", replicas: [], discovery: [] };
+  const { out } = await runProgram(["status", "--admin", await serve({ ...STATUS, pools: [pool, other] })]);
+  const blocks = out.split("\n\n");
+  expect(blocks[2]).toBe("pool arm64: 1 running, 1 waiting, 1 of 2 replicas ready");
+  expect(blocks.slice(3).map((block) => block.trimEnd().replaceAll(/ {2,}/g, " | ").split("\n"))).toEqual([
+    [
+      "RUNNING | JOB | POOL | REPLICA | WHY THERE | FOR | STEPS | MOVED",
+      "github.com/acme/app | image | default | buildkit-0 | warm | 90s | 3/11 | 4.5MB",
+    ],
+    [
+      "WAITING | POOL | FOR | BECAUSE",
+      "1 | github.com/acme/site | default | 61s | all 1 replicas are full",
+      "1 | github.com/acme/site | arm64 | 61s | all 1 replicas are full",
+    ],
+    [
+      "FAILED LATELY | HOW | POOL | REPLICA | CAUSE",
+      "github.com/acme/app | failed | default | buildkit-0 | exit code: 1",
+    ],
+  ]);
+});
+
 test("a terminal gets colours and lines of its width; with --watch a screen that is given back", async () => {
   const admin = await serve(STATUS);
   const signals = new EventEmitter();
@@ -98,7 +121,7 @@ test("a terminal gets colours and lines of its width; with --watch a screen that
     out += text;
     if (text.includes("gateway 0.1.0")) setImmediate(() => signals.emit("SIGINT"));
   };
-  const context = { env: {}, signals, print, complain: print, terminal: { columns: 40 } };
+  const context = { env: {}, signals, print, complain: print, terminal: { columns: 40, rows: 24 } };
   expect(await runCommandLine(["status", "--watch", "--admin", admin], context)).toBe(0);
   expect(out.startsWith("\u001b[?1049h\u001b[?25l")).toBe(true);
   expect(out.endsWith("\u001b[?25h\u001b[?1049l")).toBe(true);
@@ -108,6 +131,24 @@ test("a terminal gets colours and lines of its width; with --watch a screen that
     .split("\n")
     .map((line) => line.length);
   expect(Math.max(...widths)).toBe(40);
+});
+
+test("with --watch, what is more than the terminal has rows is left out at the end", async () => {
+  const signals = new EventEmitter();
+  let out = "";
+  const print = (text: string) => {
+    out += text;
+    if (text.includes("gateway 0.1.0")) setImmediate(() => signals.emit("SIGINT"));
+  };
+  const context = { env: {}, signals, print, complain: print, terminal: { columns: 80, rows: 8 } };
+  expect(await runCommandLine(["status", "--watch", "--admin", await serve(STATUS)], context)).toBe(0);
+  const lines = stripVTControlCharacters(out).split("\n");
+  expect(lines[0]).toBe("gateway 0.1.0: ready");
+  expect(lines.slice(5)).toEqual([
+    "buildkit-0  ready    2h   1/2     1     v0.25.2",
+    "… 10 more lines: status without --watch, or the page",
+    "",
+  ]);
 });
 
 test("the answer as JSON is the gateway's own, and no answer is one line", async () => {
