@@ -74,7 +74,7 @@ async function run(options: BenchOptions, cleanups: Cleanups): Promise<Results> 
   const builds = options.measures.filter(isBuild);
   if (builds.length > 0) {
     pinning.release();
-    turns.push(...(await runRealBuilds(builds, options.rounds, cleanups)));
+    turns.push(...(await runRealBuilds(builds, options.rounds, certificate, cleanups)));
   }
 
   return assemble(turns, {

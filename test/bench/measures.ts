@@ -46,8 +46,8 @@ const NOT_RELAYS: readonly TargetName[] = RELAYS;
 /** Of what a proxy needs for itself. */
 const NOT_DIRECT: readonly TargetName[] = ["direct"];
 
-/** Of what is measured with nothing else than the gateway and without. */
-const NOT_PEERS: readonly TargetName[] = ["nginx", "haproxy", ...RELAYS];
+/** Of whole builds: directly, through the gateway, and through the least that can stand between. */
+const NOT_PEERS: readonly TargetName[] = ["nginx", "haproxy", "haproxy-tcp"];
 
 export const MEASURE_NAMES = [
   "bulk-up",
