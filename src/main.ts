@@ -6,6 +6,7 @@ const status = await runCommandLine(process.argv.slice(2), {
   signals: process,
   print: (text) => process.stdout.write(text),
   complain: (text) => process.stderr.write(text),
+  parent: process.send ? process : undefined,
   terminal: process.stdout.isTTY ? { columns: process.stdout.columns } : undefined,
 });
 // Exit rather than run out: a connection that is slow to close must not keep a stopped gateway alive.

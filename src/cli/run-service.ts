@@ -18,6 +18,8 @@ interface ServiceConfig {
 /** What serves, and is told how long to go on accepting when it is to go away. */
 interface Service extends Omit<Served, "drain"> {
   drain(delayMs: number): Promise<void>;
+  /** The level of the log has been changed by a signal. */
+  logLevelChanged?(level: LogLevel): void;
 }
 
 /**
@@ -35,13 +37,17 @@ export async function runService<T extends ServiceConfig>(
   }
   const { config } = loaded;
   const log = createLog(config.log.level);
+  let service: Service | undefined;
   const serve = async (): Promise<Served> => {
-    const service = await start(config, log);
+    const started = await start(config, log);
+    service = started;
     // Who presses Ctrl-C is no load balancer.
-    return { ...service, drain: (signal) => service.drain(signal === "SIGINT" ? 0 : config.drain.delay) };
+    return { ...started, drain: (signal) => started.drain(signal === "SIGINT" ? 0 : config.drain.delay) };
   };
   const toggle = (): void => {
-    setLogLevel(log, log.level === "debug" ? config.log.level : "debug");
+    const level = log.level === "debug" ? config.log.level : "debug";
+    setLogLevel(log, level);
+    service?.logLevelChanged?.(level);
     log.info({ level: log.level }, "log level changed");
   };
   context.signals.on(TOGGLE, toggle);

@@ -1,3 +1,4 @@
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { duplexPair } from "node:stream";
 import type { Address } from "../base/address.ts";
@@ -52,6 +53,9 @@ export interface SwitchPool {
  * it is; an error is what the client is told.
  */
 export type PoolChoice = (servername: string | undefined, caller: Caller) => SwitchPool | GatewayError;
+
+/** Serves a connection that was accepted elsewhere and never read; `onClosed` hears when it is over. */
+export type TakeClient = (socket: Socket, onClosed: () => void) => void;
 
 /** What the switch is made of. */
 export interface SwitchOptions {
@@ -117,6 +121,16 @@ export class Switch {
 
   /** Listen on one more address for clients of the pools that `choose` gives; resolves with the real port. */
   listen(address: Address, choose: PoolChoice): Promise<Address> {
+    return this.#addListener(choose).listen(address);
+  }
+
+  /** One more way in for clients of the pools that `choose` gives: those whose sockets others have accepted. */
+  takeClients(choose: PoolChoice): TakeClient {
+    const listener = this.#addListener(choose);
+    return (socket, onClosed) => listener.accept(socket, onClosed);
+  }
+
+  #addListener(choose: PoolChoice): Listener {
     const { tlsMode, tls, clock, log, limits, onReadDoor } = this.#options;
     const listener = new Listener({
       tlsMode,
@@ -132,7 +146,7 @@ export class Switch {
       ...(onReadDoor && { onReadDoor }),
     });
     this.#listeners.push(listener);
-    return listener.listen(address);
+    return listener;
   }
 
   #mayAccept(): boolean {
