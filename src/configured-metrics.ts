@@ -1,7 +1,8 @@
-import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
+import { Gauge, Registry } from "prom-client";
 import { BuildMetrics } from "./admin/build-metrics.ts";
 import { addCertificateMetrics } from "./admin/certificate-metrics.ts";
 import { addFleetMetrics, CheckMetrics, type MeasuredPool } from "./admin/fleet-metrics.ts";
+import { addProcessMetrics, METRIC_PREFIX } from "./admin/process-metrics.ts";
 import { RpcMetrics } from "./admin/rpc-metrics.ts";
 import { addSwitchMetrics, type SwitchNumbers } from "./admin/switch-metrics.ts";
 import { addTraceMetrics, type SpanNumbers } from "./admin/trace-metrics.ts";
@@ -26,9 +27,6 @@ export interface GatewayMetrics {
   readonly rpcs: RpcMetrics;
 }
 
-/** Everything that stands before a metric's name. */
-const PREFIX = "bkgw_";
-
 /** Make the metrics of a gateway, its process among them. */
 export function makeMetrics({ metrics }: Pick<Config, "metrics">, subjects: MetricSubjects): GatewayMetrics {
   const registry = new Registry();
@@ -42,15 +40,11 @@ export function makeMetrics({ metrics }: Pick<Config, "metrics">, subjects: Metr
   addCertificateMetrics(registry, subjects.expiries);
   addTraceMetrics(registry, () => subjects.spans() ?? { exported: 0, dropped: 0 });
   new Gauge({
-    name: `${PREFIX}build_info`,
+    name: `${METRIC_PREFIX}build_info`,
     help: "1, with the versions of the gateway and of Node.",
     labelNames: ["version", "node"],
     registers: [registry],
   }).set({ version: programVersion(), node: process.version }, 1);
-  collectDefaultMetrics({ register: registry, prefix: PREFIX });
-  for (const { name } of registry.getMetricsAsArray()) {
-    // Gauges that are called totals, and their parts, of no use to anybody here.
-    if (name.startsWith(`${PREFIX}nodejs_active_`)) registry.removeSingleMetric(name);
-  }
+  addProcessMetrics(registry);
   return { registry, ...told };
 }

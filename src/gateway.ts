@@ -7,6 +7,7 @@ import { type Clock, systemClock } from "./base/clock.ts";
 import { FollowedTls } from "./base/followed-tls.ts";
 import { type Logger, setLogLevel } from "./base/log.ts";
 import type { TlsFiles } from "./base/tls-files.ts";
+import { clientAddresses } from "./config/client-addresses.ts";
 import { poolsOf } from "./config/pools.ts";
 import type { Config } from "./config/schema.ts";
 import { adminRoutes } from "./configured-admin.ts";
@@ -19,7 +20,7 @@ import { openTraces } from "./configured-traces.ts";
 import { FACADE_PATHS } from "./control/facade.ts";
 import { connectionRoom } from "./dataplane/connection-room.ts";
 import type { OnReadDoor } from "./dataplane/onread-door.ts";
-import { type PoolChoice, Switch } from "./dataplane/switch.ts";
+import { Switch, type TakeClient } from "./dataplane/switch.ts";
 import { Callers } from "./identity/callers.ts";
 import { ClusterPods } from "./identity/pod-directory.ts";
 import type { Policy } from "./identity/policy.ts";
@@ -46,6 +47,11 @@ export interface GatewayParts {
   readonly clock?: Clock;
   readonly wrapPlacer?: PoolOptions["wrapPlacer"];
   readonly onReadDoor?: OnReadDoor;
+  /**
+   * Given: it listens for no clients itself. Called for each of `clientAddresses`, by its index, with what takes the
+   * connections that others have accepted there.
+   */
+  readonly openWay?: (index: number, take: TakeClient) => void;
 }
 
 /**
@@ -135,7 +141,7 @@ export async function startGateway(config: Config, log: Logger, parts: GatewayPa
   };
   try {
     const adminAddress = await listenAdmin(admin, config);
-    const listening = await listenAll(dataplane, config, pools, policy);
+    const listening = await listenAll(dataplane, config, pools, policy, parts.openWay);
     for (const { pool } of pools) pool.start();
     return {
       listening,
@@ -165,15 +171,16 @@ async function listenAll(
   config: Config,
   pools: readonly ReachablePool[],
   policy: Policy | undefined,
+  openWay: GatewayParts["openWay"],
 ): Promise<Address[]> {
   const listening: Address[] = [];
-  const open = async (setting: string, addresses: readonly Address[], choose: PoolChoice) => {
-    for (const address of addresses) {
-      const allowed = allowedChoice(pools, policy, choose);
-      listening.push(await blameSetting(setting, () => dataplane.listen(address, allowed)));
-    }
-  };
-  await open("listen", config.listen, commonChoice(pools));
-  for (const { pool, listen } of pools) await open(`pools.${pool.name}.listen`, listen, () => pool.side);
+  for (const [index, { setting, address, pool: name }] of clientAddresses(config).entries()) {
+    const own = pools.find(({ pool }) => pool.name === name)?.pool.side;
+    const allowed = allowedChoice(pools, policy, own ? () => own : commonChoice(pools));
+    if (openWay) {
+      openWay(index, dataplane.takeClients(allowed));
+      listening.push(address);
+    } else listening.push(await blameSetting(setting, () => dataplane.listen(address, allowed)));
+  }
   return listening;
 }

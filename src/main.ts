@@ -6,6 +6,7 @@ const status = await runCommandLine(process.argv.slice(2), {
   signals: process,
   print: (text) => process.stdout.write(text),
   complain: (text) => process.stderr.write(text),
+  parent: process.send ? process : undefined,
   terminal: process.stdout.isTTY ? process.stdout : undefined,
   complainsToTerminal: process.stderr.isTTY,
 });

@@ -43,7 +43,7 @@ const MAX_WAIT_MS = 86_400_000;
 const MAX_WAITING = 64;
 
 /** What is said of a replica. */
-interface DrainAnswer {
+export interface DrainAnswer {
   readonly pool: string;
   readonly replica: string;
   readonly state: Replica["state"]["t"];
@@ -136,7 +136,8 @@ function readRequest({ query, method }: AdminRequest): { pool: string | undefine
   return { pool, waitMs: wait === undefined ? 0 : readWait(wait) };
 }
 
-function readWait(text: string): number {
+/** A `wait` as a request gives it, in milliseconds. Throws a {@link RequestFault}. */
+export function readWait(text: string): number {
   let waitMs: number;
   try {
     waitMs = parseDuration(text);

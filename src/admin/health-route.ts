@@ -54,7 +54,7 @@ export interface HealthSubjects {
 const SOON_MS = 7 * 86_400_000;
 
 /** `ok`: all is well. `degraded`: it takes builds, and something needs a look. `down`: it takes none. */
-type HealthStatus = "ok" | "degraded" | "down";
+export type HealthStatus = "ok" | "degraded" | "down";
 
 /**
  * `GET /debug/health`: the gateway, what it knows of its replicas and how well
@@ -79,10 +79,20 @@ export function healthRoute({ version, pools, readiness, expiries, now }: Health
         const certificates = expiries().map(
           ({ setting, expiresAt }): CertificateAnswer => ({ setting, expiresAt: expiresAt.toISOString() }),
         );
-        respondJson(response, status === "down" ? 503 : 200, { status, gateway, discovery, replicas, certificates });
+        const answer: HealthAnswer = { status, gateway, discovery, replicas, certificates };
+        respondJson(response, status === "down" ? 503 : 200, answer);
       },
     },
   };
+}
+
+/** What `/debug/health` says. */
+export interface HealthAnswer {
+  readonly status: HealthStatus;
+  readonly gateway: ReturnType<typeof gatewayAnswer>;
+  readonly discovery: readonly DiscoveryAnswer[];
+  readonly replicas: readonly ReplicaAnswer[];
+  readonly certificates: readonly CertificateAnswer[];
 }
 
 function gatewayAnswer(version: string, readiness: Readiness) {

@@ -36,12 +36,17 @@ export function loadRoute(pools: readonly LoadPool[]): AdminRoutes {
       methods: ["GET", "HEAD"],
       handle: ({ query }, response) => {
         readQuery(query, []);
-        const answers = pools.map((pool) => [pool.name, answerOf(pool.load())] as const);
-        const total = answers.map(([, answer]) => answer).reduce(add, IDLE);
-        respondJson(response, 200, { ...total, pools: Object.fromEntries(answers) });
+        respondJson(response, 200, loadAnswer(pools.map((pool) => ({ name: pool.name, ...pool.load() }))));
       },
     },
   };
+}
+
+/** What an autoscaler is told of pools: of all together, and of each. */
+export function loadAnswer(pools: readonly ({ readonly name: string } & PoolLoad)[]) {
+  const answers = pools.map((pool) => [pool.name, answerOf(pool)] as const);
+  const total = answers.map(([, answer]) => answer).reduce(add, IDLE);
+  return { ...total, pools: Object.fromEntries(answers) };
 }
 
 const IDLE: LoadAnswer = { queued: 0, running: 0, capacity: 0, wanted: 0, readyReplicas: 0 };

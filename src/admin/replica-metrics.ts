@@ -8,6 +8,9 @@ export interface ScrapedPool {
   readonly fleet: { replicas(): readonly Replica[] };
 }
 
+/** The first of these metrics. */
+export const FIRST_REPLICA_METRIC = "bkgw_replica_scrape_up";
+
 /** Time that a replica has for its whole answer. Prometheus itself waits for 10 s. */
 const TIMEOUT_MS = 3_000;
 
@@ -33,15 +36,16 @@ export async function replicaMetrics(pools: readonly ScrapedPool[], port: number
     })),
   );
   const present = answers.flatMap(({ labels, text }) => (text === undefined ? [] : [{ labels, text }]));
-  const lines = answers.map(({ labels, text }) => ({ labels, text: `${UP} ${text === undefined ? 0 : 1}` }));
+  const lines = answers.map(({ labels, text }) => ({
+    labels,
+    text: `${FIRST_REPLICA_METRIC} ${text === undefined ? 0 : 1}`,
+  }));
   const about = {
     labels: {},
-    text: `# HELP ${UP} 1 where a replica's own metrics are among these, else 0.\n# TYPE ${UP} gauge`,
+    text: `# HELP ${FIRST_REPLICA_METRIC} 1 where a replica's own metrics are among these, else 0.\n# TYPE ${FIRST_REPLICA_METRIC} gauge`,
   };
   return mergeMetrics([about, ...lines, ...present]);
 }
-
-const UP = "bkgw_replica_scrape_up";
 
 function scrape({ address }: Replica, port: number): Promise<string> {
   return new Promise((resolve, reject) => {

@@ -10,10 +10,14 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 /** Loggers that were made from one, as long as somebody has them. */
 const CHILDREN = new WeakMap<Logger, Set<WeakRef<Logger>>>();
 
-/** One JSON line per event on standard error, so that standard output stays free for a command's answer. */
+/**
+ * One JSON line per event on standard error, so that standard output stays free for a command's answer.
+ * `base` is in each line; by default nothing is.
+ */
 export function createLog(
   level: LogLevel,
   destination: DestinationStream = pinoDestination({ fd: 2, sync: true }),
+  base: Readonly<Record<string, unknown>> | null = null,
 ): Logger {
   const children = new Set<WeakRef<Logger>>();
   const gone = new FinalizationRegistry<WeakRef<Logger>>((child) => children.delete(child));
@@ -22,7 +26,7 @@ export function createLog(
     children.add(reference);
     gone.register(child, reference);
   };
-  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime, onChild }, destination);
+  const log = pino({ level, base, timestamp: pino.stdTimeFunctions.isoTime, onChild }, destination);
   CHILDREN.set(log, children);
   return log;
 }

@@ -1,3 +1,5 @@
+import type { ParentChannel } from "../workers/serve-for-parent.ts";
+
 /** Exit statuses of every command. */
 export const ExitStatus = {
   OK: 0,
@@ -20,6 +22,8 @@ export interface CommandContext {
   readonly print: (text: string) => void;
   /** Writes an error to standard error. */
   readonly complain: (text: string) => void;
+  /** The process that has started this one, where it has left a channel to it (nodejs.org, child_process: `fork`). */
+  readonly parent?: ParentChannel | undefined;
   /** What standard output is, with its size as it is now; `undefined`: no terminal. */
   readonly terminal?: { readonly columns: number; readonly rows: number } | undefined;
   /** Standard error is a terminal. Absent: it is not. */

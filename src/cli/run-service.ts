@@ -19,6 +19,8 @@ interface ServiceConfig {
 /** What serves, and is told how long to go on accepting when it is to go away. */
 interface Service extends Omit<Served, "drain"> {
   drain(delayMs: number): Promise<void>;
+  /** The level of the log has been changed by a signal. */
+  logLevelChanged?(level: LogLevel): void;
 }
 
 /**
@@ -36,12 +38,18 @@ export async function runService<T extends ServiceConfig>(
   }
   const { config } = loaded;
   const log = openLog(config.log.level, context);
+  let service: Service | undefined;
   const serve = async (): Promise<Served> => {
-    const service = await start(config, log);
+    const started = await start(config, log);
+    service = started;
     // Who presses Ctrl-C is no load balancer.
-    return { ...service, drain: (signal) => service.drain(signal === "SIGINT" ? 0 : config.drain.delay) };
+    return { ...started, drain: (signal) => started.drain(signal === "SIGINT" ? 0 : config.drain.delay) };
   };
-  const toggle = (): void => setLogLevel(log, log.level === "debug" ? config.log.level : "debug");
+  const toggle = (): void => {
+    const level = log.level === "debug" ? config.log.level : "debug";
+    setLogLevel(log, level);
+    service?.logLevelChanged?.(level);
+  };
   context.signals.on(TOGGLE, toggle);
   try {
     return await serveUntilSignal(serve, context.signals, systemClock, log);

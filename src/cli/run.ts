@@ -12,6 +12,7 @@ import { serveCommand } from "./serve.ts";
 import { sidecarCommand } from "./sidecar.ts";
 import { statusCommand } from "./status.ts";
 import { trustCommand } from "./trust.ts";
+import { workerCommand } from "./worker.ts";
 
 const COMMANDS = [
   serveCommand,
@@ -42,7 +43,7 @@ export async function runCommandLine(argv: readonly string[], context: CommandCo
     context.print(programHelp(COMMANDS));
     return ExitStatus.OK;
   }
-  const command = COMMANDS.find((known) => known.name === name);
+  const command = [...COMMANDS, workerCommand].find((known) => known.name === name);
   if (!command) return refuse(context, describeUnknown(name));
   if (isHelp || rest.some(isHelpFlag)) {
     context.print(command.help());

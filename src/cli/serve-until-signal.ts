@@ -10,7 +10,12 @@ const STOP_TIMEOUT_MS = 2_000;
 export interface Served {
   readonly listening: readonly Address[];
   readonly admin: Address | undefined;
-  /** Go away as this signal asks: resolves when running builds have ended or the grace period is over. */
+  /** Resolves with why it cannot go on, should that happen. */
+  readonly failed?: Promise<Error>;
+  /**
+   * Go away as this signal asks: resolves when running builds have ended or the grace period is over, and rejects where
+   * some have ended badly.
+   */
   drain(signal: NodeJS.Signals): Promise<void>;
   /** End at once. */
   stop(): Promise<void>;
@@ -20,7 +25,7 @@ export interface Served {
  * Start something and serve until a signal: the first drains and ends with 0, a
  * second ends at once with 1. Signals count from the call, also while it starts.
  *
- * Rejects with what `start` rejects with. Listens for signals only while it runs.
+ * Rejects with what `start` and `drain` reject with, and with why what is served cannot go on. Listens for signals only while it runs.
  */
 export async function serveUntilSignal(
   start: () => Promise<Served>,
@@ -35,16 +40,24 @@ export async function serveUntilSignal(
     const admin = served.admin && formatAddress(served.admin);
     log.info({ listening: served.listening.map(formatAddress), admin }, "serving");
 
-    const signal = await first;
-    log.info({ signal }, "draining");
-    const interrupt = await Promise.race([served.drain(signal), second]);
-    if (interrupt) log.warn({ signal: interrupt }, "stopping at once");
-    await stopInTime(served, clock, log);
-    log.info("stopped");
-    return interrupt ? ExitStatus.FAILED : ExitStatus.OK;
+    try {
+      const signal = await Promise.race([first, failureOf(served)]);
+      log.info({ signal }, "draining");
+      const interrupt = await Promise.race([served.drain(signal), second]);
+      if (interrupt) log.warn({ signal: interrupt }, "stopping at once");
+      return interrupt ? ExitStatus.FAILED : ExitStatus.OK;
+    } finally {
+      await stopInTime(served, clock, log);
+      log.info("stopped");
+    }
   } finally {
     ignore();
   }
+}
+
+/** Rejects where it cannot go on, and never resolves. */
+async function failureOf({ failed = new Promise(() => {}) }: Served): Promise<never> {
+  throw await failed;
 }
 
 function awaitSignals(signals: SignalSource) {

@@ -15,6 +15,7 @@ export const SETTING_FLAGS: readonly SettingFlag[] = [
   { flag: "--replicas-dns", path: "replicasDns", placeholder: "NAME[:PORT]" },
   { flag: "--replicas-service", path: "replicasService", placeholder: "[NAMESPACE/]SERVICE[:PORT]" },
   { flag: "--max-builds", path: "maxBuilds", placeholder: "NUMBER" },
+  { flag: "--workers", path: "workers", placeholder: "NUMBER" },
   { flag: "--tls-mode", path: "tls.mode", placeholder: "MODE" },
   { flag: "--tls-cert", path: "tls.cert", placeholder: "FILE" },
   { flag: "--tls-key", path: "tls.key", placeholder: "FILE" },

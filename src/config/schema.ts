@@ -18,6 +18,7 @@ import { isGiven, isMap, section } from "./structure.ts";
 import { replicaTlsSchema, tlsSchema } from "./tls-schema.ts";
 import { tracesSchema } from "./traces-schema.ts";
 import { count, flag, quote, word } from "./value-types.ts";
+import { workerNumber } from "./worker-values.ts";
 
 const DEFAULT_LISTEN: Address = { t: "tcp", host: "0.0.0.0", port: 1234 };
 
@@ -57,6 +58,12 @@ export const configSchema = section(
         "Builds that one replica runs at once; more wait in the queue. Choose what its cores, memory and disk serve " +
           "well: too many slow each other down, too few leave it idle. `0`: no limit, so that no build waits for room while a " +
           "replica is ready.",
+      ),
+    workers: workerNumber()
+      .default(1)
+      .describe(
+        "Processes that serve clients, each on a core of its own, behind the same addresses. `auto` or `0`: as many as there " +
+          "are cores that the gateway may use.",
       ),
     platforms: platformList()
       .default([])

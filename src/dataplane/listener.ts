@@ -4,8 +4,8 @@ import type { Address } from "../base/address.ts";
 import { hostPort } from "../base/address.ts";
 import type { Cancel, Clock } from "../base/clock.ts";
 import { GatewayError } from "../base/errors.ts";
+import { CLIENT_SOCKETS, listenOn } from "../base/listen-on.ts";
 import type { Logger } from "../base/log.ts";
-import { removeStaleSocket } from "../base/stale-socket.ts";
 import type { TlsMaterial } from "../base/tls-material.ts";
 
 import type { ClientCertificate } from "./client-certificate.ts";
@@ -83,9 +83,6 @@ export interface ListenerOptions {
 /** How long a client that is refused may take to read why. */
 const REFUSAL_GRACE_MS = 1_000;
 
-/** As Go listeners and dialers have it: a peer that vanished without a word is noticed in about 2.5 minutes. */
-const KEEP_ALIVE = { keepAlive: true, keepAliveInitialDelay: 15_000 };
-
 /** One address on which TLS and cleartext are told apart by the first byte. */
 export class Listener {
   readonly #options: ListenerOptions;
@@ -96,14 +93,13 @@ export class Listener {
   /** Sockets that have not said what they speak. */
   readonly #undecided = new Map<Socket, Cancel>();
   #openSockets = 0;
+  #isClosed = false;
 
   constructor(options: ListenerOptions) {
     this.#options = options;
     this.#refusals = new RefusalLog(options.clock, options.log);
     this.#paced = new PacedEvents(options.clock);
-    this.#server = createServer({ pauseOnConnect: true, noDelay: true, ...KEEP_ALIVE }, (socket) =>
-      this.#accept(socket),
-    );
+    this.#server = createServer(CLIENT_SOCKETS, (socket) => this.accept(socket));
     this.#tlsServer = options.tlsMode === "off" || !options.tls ? undefined : this.#createTlsServer(options.tls);
   }
 
@@ -113,39 +109,29 @@ export class Listener {
   }
 
   /** Begin to listen; the answer has the real port. Rejects with Node's own error. */
-  async listen(address: Address): Promise<Address> {
-    if (address.t === "unix") await removeStaleSocket(address.path);
-    const target =
-      address.t === "unix"
-        ? { path: address.path }
-        : { ...(address.host !== "" && { host: address.host }), port: address.port };
-    return await new Promise((resolve, reject) => {
-      this.#server.once("error", reject);
-      this.#server.listen(target, () => {
-        this.#server.off("error", reject);
-        this.#server.on("error", (err) => this.#options.log.error({ err }, "listener failed"));
-        const bound = this.#server.address();
-        const isTcp = address.t === "tcp" && bound !== null && typeof bound === "object";
-        resolve(isTcp ? { ...address, port: bound.port } : address);
-      });
-    });
+  listen(address: Address): Promise<Address> {
+    return listenOn(this.#server, address, (err) => this.#options.log.error({ err }, "listener failed"));
   }
 
   /** Accept nothing more. Connections that have been handed over stay. */
   close(): void {
+    this.#isClosed = true;
     this.#server.close();
     this.#tlsServer?.close();
     for (const socket of this.#undecided.keys()) socket.destroy();
   }
 
-  #accept(accepted: Socket): void {
+  /** Serve a connection, also one that was accepted elsewhere; `onClosed` hears when it is over. */
+  accept(accepted: Socket, onClosed: () => void = () => {}): void {
     const { mayAccept, onLimit, buffers, clock, handshakeTimeoutMs, onReadDoor = RUNTIME_DOOR } = this.#options;
-    if (!mayAccept(hostName(accepted))) {
+    if (this.#isClosed || !mayAccept(hostName(accepted))) {
       accepted.destroy();
+      onClosed();
       return;
     }
     const reader = new ReusedBufferReader(buffers);
-    const adopted = onReadDoor.adopt(accepted, reader);
+    // What Node has read by itself would be lost.
+    const adopted = accepted.bytesRead > 0 ? undefined : onReadDoor.adopt(accepted, reader);
     const socket = adopted ?? accepted;
     const cancelTimeout = clock.after(handshakeTimeoutMs, () => {
       onLimit("handshakeTimeout", { client: hostName(socket) });
@@ -157,7 +143,10 @@ export class Listener {
     };
     this.#undecided.set(socket, settle);
     this.#openSockets++;
-    socket.once("close", () => this.#openSockets--);
+    socket.once("close", () => {
+      this.#openSockets--;
+      onClosed();
+    });
     socket.on("error", (err) => this.#options.log.debug({ err, client: peerName(socket) }, "client socket failed"));
     socket.once("close", settle);
     if (adopted) {

@@ -1,5 +1,5 @@
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { duplexPair } from "node:stream";
 import type { Address } from "../base/address.ts";
 import type { Cancel, Clock } from "../base/clock.ts";
 import { GatewayError } from "../base/errors.ts";
@@ -11,10 +11,11 @@ import type { Policy } from "../identity/policy.ts";
 import type { Router } from "../routing/router.ts";
 import type { OnCallEnded } from "./call-end.ts";
 import type { CallServices } from "./client-calls.ts";
-import { type Dialed, dial } from "./dialer.ts";
+import { dial } from "./dialer.ts";
 import { DownstreamConnection } from "./downstream-connection.ts";
 import type { DownstreamLimits } from "./downstream-limits.ts";
 import type { ReplicaHealth } from "./frozen-watch.ts";
+import { inProcess } from "./in-process.ts";
 import { LimitReports } from "./limit-reports.ts";
 import { type AcceptedClient, Listener, type TlsMode } from "./listener.ts";
 import type { OnReadDoor } from "./onread-door.ts";
@@ -57,6 +58,9 @@ export interface SwitchPool {
  * it is; an error is what the client is told.
  */
 export type PoolChoice = (servername: string | undefined, caller: Caller) => SwitchPool | GatewayError;
+
+/** Serves a connection that was accepted elsewhere and never read; `onClosed` hears when it is over. */
+export type TakeClient = (socket: Socket, onClosed: () => void) => void;
 
 /** What the switch is made of. */
 export interface SwitchOptions {
@@ -127,6 +131,16 @@ export class Switch {
 
   /** Listen on one more address for clients of the pools that `choose` gives; resolves with the real port. */
   listen(address: Address, choose: PoolChoice): Promise<Address> {
+    return this.#addListener(choose).listen(address);
+  }
+
+  /** One more way in for clients of the pools that `choose` gives: those whose sockets others have accepted. */
+  takeClients(choose: PoolChoice): TakeClient {
+    const listener = this.#addListener(choose);
+    return (socket, onClosed) => listener.accept(socket, onClosed);
+  }
+
+  #addListener(choose: PoolChoice): Listener {
     const { tlsMode, tls, clock, log, limits, onReadDoor } = this.#options;
     const listener = new Listener({
       tlsMode,
@@ -143,7 +157,7 @@ export class Switch {
       ...(onReadDoor && { onReadDoor }),
     });
     this.#listeners.push(listener);
-    return listener.listen(address);
+    return listener;
   }
 
   #mayAccept(host: string): boolean {
@@ -281,14 +295,4 @@ export class Switch {
     for (const cancel of this.#cancels) cancel();
     for (const connection of this.#connections) connection.close("the gateway has been stopped");
   }
-}
-
-/** A pair of streams, one end of which the façade serves. */
-function inProcess(joinFacade: (duplex: Duplex) => void): Dialed {
-  const [ours, theirs] = duplexPair();
-  // Unlike a socket's, the end of one side is no event for the other (Node 20).
-  ours.once("close", () => theirs.destroy());
-  theirs.once("close", () => ours.destroy());
-  joinFacade(theirs);
-  return { stream: ours, reader: undefined, openEvent: undefined, keepsWritten: true };
 }

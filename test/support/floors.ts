@@ -12,6 +12,7 @@ export interface SourceFile {
 const FLOORS: readonly (readonly string[])[] = [
   ["main.ts"],
   ["cli"],
+  ["workers"],
   ["sidecar.ts"],
   ["gateway.ts"],
   ["configured-pools.ts", "configured-admin.ts", "configured-metrics.ts", "configured-traces.ts"],

@@ -1,6 +1,7 @@
 import type { Registry } from "prom-client";
 import { makeMetrics } from "../../src/configured-metrics.ts";
 import { LIMIT_NAMES } from "../../src/dataplane/over-limit.ts";
+import { makeCrewMetrics } from "../../src/workers/crew-metrics.ts";
 
 /** Where the text lives. */
 export const METRICS_DOC = new URL("../../docs/metrics.md", import.meta.url);
@@ -31,6 +32,15 @@ are among them, else 0.
 
 `;
 
+const WORKERS = `
+With several [workers](operations.md#several-cores) all of them are told as one gateway: counts are added up, those of workers that
+have ended included. Of gauges, those of connections, calls, queued builds, memory and descriptors are added up; of the others the largest
+counts, of a certificate the earliest end, and a replica is in the state that the worker sees that thinks least of it. Beside them:
+
+| Metric | Type | Labels | |
+|---|---|---|---|
+`;
+
 interface Described {
   readonly name: string;
   readonly help: string;
@@ -42,21 +52,26 @@ interface Described {
 export async function metricsDoc(): Promise<string> {
   const metrics = await describedMetrics();
   const own = metrics.filter(({ name }) => !isOfProcess(name));
-  const rows = own.map(
-    ({ name, type, labels, help }) =>
-      `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(", ")} | ${help} |`,
-  );
+  const known = new Set(metrics.map(({ name }) => name));
+  const crew = await describe(makeCrewMetrics({ members: [], deaths: 0, refused: 0, overLimit: 0 }));
+  const ofWorkers = crew.filter(({ name }) => !known.has(name)).map((metric) => `${rowOf(metric)}\n`);
   const ofProcess = metrics.filter(({ name }) => isOfProcess(name)).map(({ name }) => `\`${name}\``);
   return [
     INTRODUCTION,
     "| Metric | Type | Labels | |\n|---|---|---|---|\n",
-    ...rows.map((row) => `${row}\n`),
+    ...own.map((metric) => `${rowOf(metric)}\n`),
+    WORKERS,
+    ...ofWorkers,
     "\nOf the process and its runtime, as prom-client has them: ",
     `${ofProcess.join(", ")}.\n`,
   ].join("");
 }
 
-/** The names of all metrics, in order. */
+function rowOf({ name, type, labels, help }: Awaited<ReturnType<typeof describe>>[number]): string {
+  return `| \`${name}\` | ${type} | ${labels.map((label) => `\`${label}\``).join(", ")} | ${help} |`;
+}
+
+/** The names of the metrics of one gateway, in order. */
 export async function metricNames(): Promise<string[]> {
   return (await describedMetrics()).map(({ name }) => name);
 }

@@ -16,6 +16,7 @@ describe("what is wrong is said in one line, with exit status 2", () => {
       'unknown command: "frobnicate" (commands: serve, sidecar, status, drain, explain, health, doctor, policy, trust, certs)',
     ],
     [["help", "sevre"], 'unknown command: "sevre" (did you mean serve?)'],
+    [["worker"], "worker is what serve starts when workers is more than 1; it is of no use by itself"],
     [["--verison"], "unknown flag: --verison (did you mean --version?)"],
     [
       ["--replica", "tcp://a:1"],

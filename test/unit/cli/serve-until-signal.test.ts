@@ -66,6 +66,22 @@ test("a second signal while draining ends at once with 1", async () => {
   expect(gateway.asked).toEqual(["drain SIGTERM", "stop"]);
 });
 
+test("a gateway that cannot go on is stopped, and says why", async () => {
+  const gateway = Object.assign(new FakeGateway(), { failed: Promise.resolve(new Error("worker 1 has died")) });
+  const { ended } = serve(async () => gateway);
+  await expect(ended).rejects.toThrow("worker 1 has died");
+  expect(gateway.asked).toEqual(["stop"]);
+});
+
+test("a gateway whose builds end badly while it drains is stopped, and says why", async () => {
+  const gateway = new FakeGateway();
+  gateway.drained = Promise.reject(new Error("worker 1 has ended before its builds"));
+  const { signals, ended } = serve(async () => gateway);
+  signals.emit("SIGTERM", "SIGTERM");
+  await expect(ended).rejects.toThrow("worker 1 has ended before its builds");
+  expect(gateway.asked).toEqual(["drain SIGTERM", "stop"]);
+});
+
 test("a gateway that does not stop is not waited for", async () => {
   const gateway = new FakeGateway();
   gateway.stopped = NEVER;

@@ -35,6 +35,7 @@ describe("defaults", () => {
   test("one replica is all that has to be given", () => {
     expect(configOf({ argv: REPLICA })).toEqual({
       listen: [{ t: "tcp", host: "0.0.0.0", port: 1234 }],
+      workers: 1,
       replicas: [{ name: "a:1", address: { t: "tcp", host: "a", port: 1 } }],
       replicasDns: [],
       replicasService: [],
