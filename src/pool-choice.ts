@@ -1,5 +1,5 @@
 import { GatewayError } from "./base/errors.ts";
-import type { PoolChoice, SwitchPool } from "./dataplane/switch.ts";
+import type { PoolChoice, SwitchPool } from "./dataplane/switch-options.ts";
 import type { Policy } from "./identity/policy.ts";
 
 /** A pool, as clients come to it. */

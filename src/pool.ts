@@ -6,7 +6,7 @@ import type { TlsMaterial } from "./base/tls-material.ts";
 import { BuildLog } from "./build-log.ts";
 import { Facade, type FacadeOptions } from "./control/facade.ts";
 import { incompleteness } from "./control/missing-policy.ts";
-import type { SwitchPool } from "./dataplane/switch.ts";
+import type { SwitchPool } from "./dataplane/switch-options.ts";
 import { UNKNOWN_CALLER } from "./identity/caller.ts";
 import type { ApiServer } from "./kubernetes/api-request.ts";
 import { ContentOwners } from "./replicas/content-owners.ts";

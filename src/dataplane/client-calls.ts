@@ -1,6 +1,5 @@
 import type { Clock } from "../base/clock.ts";
 import { GatewayError } from "../base/errors.ts";
-import type { Logger } from "../base/log.ts";
 import { type HeaderField, headerValue } from "../http2/header-field.ts";
 import type { Caller } from "../identity/caller.ts";
 import type { ConnectOutcome } from "../routing/routed-call.ts";
@@ -9,8 +8,7 @@ import { type RpcKind, rpcKind } from "../routing/rpc-table.ts";
 import { Call } from "./call.ts";
 import type { OnCallEnded } from "./call-end.ts";
 import type { CallOwner } from "./call-options.ts";
-import { ClientUpstreams, type ClientUpstreamsOptions, FACADE_ID } from "./client-upstreams.ts";
-import type { DownstreamLimits } from "./downstream-limits.ts";
+import { ClientUpstreams, type ConnectingClient, type DialingServices, FACADE_ID } from "./client-upstreams.ts";
 import type { HeldTotals } from "./held-body.ts";
 import { keepPatient } from "./held-patience.ts";
 import { LostCalls } from "./lost-calls.ts";
@@ -22,16 +20,12 @@ import { readContent, readHistoryUpdate, readSolve, readStatus } from "./request
 import type { Stream } from "./stream.ts";
 
 /** What the calls of clients need of the rest of the gateway: where they go, and how. */
-export interface CallServices
-  extends Omit<ClientUpstreamsOptions, "limits" | "connectTimeoutMs" | "frozenAfterMs" | "onUnreachable"> {
+export interface CallServices extends DialingServices {
   readonly router: Router;
-  readonly clock: Clock;
-  readonly log: Logger;
   /** Full paths of the methods the façade answers. */
   readonly facadePaths: ReadonlySet<string>;
   /** What some replica answered to LLBBridge/Ping. */
   readonly cachedPong: () => Buffer | undefined;
-  readonly limits: DownstreamLimits;
   /** What we say of every client to the replicas, as a claim's header; empty: nothing. */
   readonly claim: () => string;
   /** Absent: every call is allowed. */
@@ -43,8 +37,6 @@ export interface CallServices
 export interface CallingClient {
   /** Its address without the port. */
   readonly host: string;
-  /** Names the client. */
-  readonly log: Logger;
   /** Who makes a call with this header list. */
   callerOf(fields: readonly HeaderField[]): Caller;
   /** It has gone past a limit. */
@@ -54,11 +46,14 @@ export interface CallingClient {
 /** Calls that say in their body where they belong. */
 const BODY_NAMED: ReadonlySet<RpcKind> = new Set(["solve", "status", "content"]);
 
+/** Header lists of requests as they are sent on, of all clients. */
+const REQUEST_FIELDS = new RequestFields();
+
 /** Calls of the whole process, counted as they arrive. */
 let arrivals = 0;
 
 /** The calls of one client: each is given to whom the router says. */
-export class ClientCalls implements CallOwner {
+export class ClientCalls implements CallOwner, ConnectingClient {
   readonly host: string;
   readonly clock: Clock;
   readonly #services: CallServices;
@@ -67,9 +62,8 @@ export class ClientCalls implements CallOwner {
   readonly #calls = new Set<Call>();
   readonly #held: HeldTotals;
   readonly #lost: LostCalls;
-  readonly #requestFields = new RequestFields();
-  /** Calls that are held until a policy has seen what they ask for. */
-  readonly #inspected = new Set<Call>();
+  /** Calls that are held until a policy has seen what they ask for. Allocated with the first. */
+  #inspected: Set<Call> | undefined;
   #lastActiveMs: number;
 
   constructor(client: CallingClient, services: CallServices) {
@@ -80,14 +74,7 @@ export class ClientCalls implements CallOwner {
     this.#client = client;
     this.#held = { bytes: 0, calls: 0, maxBytes: limits.heldBytes };
     this.#lost = new LostCalls(router);
-    this.#upstreams = new ClientUpstreams({
-      ...services,
-      log: client.log,
-      limits: limits.replica,
-      connectTimeoutMs: limits.connectTimeoutMs,
-      frozenAfterMs: limits.frozenAfterMs,
-      onUnreachable: (call, error) => this.#lost.add(call, error),
-    });
+    this.#upstreams = new ClientUpstreams(this, services);
     this.#lastActiveMs = clock.nowMs();
   }
 
@@ -143,13 +130,15 @@ export class ClientCalls implements CallOwner {
       arrival: arrivals++,
       stream,
       fields,
-      sentFields: this.#requestFields.sentOn(fields, claim()),
+      sentFields: REQUEST_FIELDS.sentOn(fields, claim()),
       held: this.#held,
     });
     this.#calls.add(call);
-    if (gate?.mustRead(call)) this.#inspected.add(call);
-    else this.#route(call);
-    if (!call.isRouted && (BODY_NAMED.has(call.kind) || this.#inspected.has(call))) this.#awaitRequest(call);
+    if (gate?.mustRead(call)) {
+      this.#inspected ??= new Set();
+      this.#inspected.add(call);
+    } else this.#route(call);
+    if (!call.isRouted && (BODY_NAMED.has(call.kind) || this.#inspected?.has(call))) this.#awaitRequest(call);
     if (isEndOfStream) call.data(NO_BYTES, true);
   }
 
@@ -214,7 +203,7 @@ export class ClientCalls implements CallOwner {
     if (call.kind === "session" && call.isHeldEnded) call.finish();
     if (call.isRouted) return;
     const { router, limits, gate } = this.#services;
-    if (this.#inspected.has(call)) this.#inspect(call);
+    if (this.#inspected?.has(call)) this.#inspect(call);
     else if (call.kind === "solve") {
       const solve = readSolve(call, limits.solveBytes);
       if (!solve) return;
@@ -238,13 +227,17 @@ export class ClientCalls implements CallOwner {
     if (name === undefined) return;
     const refusal = this.#services.gate?.refusalByName(call, name);
     if (refusal) throw refusal;
-    this.#inspected.delete(call);
+    this.#inspected?.delete(call);
     this.#route(call);
   }
 
   callRefused(call: Call, error: GatewayError): void {
     if (error instanceof CallOverLimit) this.#client.overLimit(error.limit);
     call.fail(error, true);
+  }
+
+  callUnreachable(call: Call, error: GatewayError): void {
+    this.#lost.add(call, error);
   }
 
   callLost(call: Call, error: Error): void {
@@ -259,7 +252,7 @@ export class ClientCalls implements CallOwner {
   callClosed(call: Call): void {
     const { router, clock, onCallEnded } = this.#services;
     this.#calls.delete(call);
-    this.#inspected.delete(call);
+    this.#inspected?.delete(call);
     this.#lastActiveMs = clock.nowMs();
     if (call.ending) onCallEnded?.(call.path, call.ending, this.#lastActiveMs - call.openedMs);
     if (call.kind === "solve" && !call.isRouted) router.solveArrived(this);

@@ -1,14 +1,9 @@
 import type { Clock } from "../base/clock.ts";
 import { GatewayError } from "../base/errors.ts";
-import type { Logger } from "../base/log.ts";
 import type { ConnectOutcome } from "../routing/routed-call.ts";
 import type { Call } from "./call.ts";
-import type { ConnectionLimits } from "./connection-options.ts";
 import type { Dialed } from "./dialer.ts";
-import type { ReplicaHealth } from "./frozen-watch.ts";
-import type { OnLimit } from "./over-limit.ts";
-import type { TurnFlusher } from "./turn-flusher.ts";
-import { UpstreamConnection } from "./upstream-connection.ts";
+import { UpstreamConnection, type UpstreamOwner, type UpstreamServices } from "./upstream-connection.ts";
 
 /** The in-process upstream that answers for the whole fleet. Not a name that discovery may give. */
 export const FACADE_ID = "(facade)";
@@ -16,19 +11,9 @@ export const FACADE_ID = "(facade)";
 /** Time between two tries to connect for a call that has nowhere else to go. */
 const REDIAL_EVERY_MS = 250;
 
-/** What connecting for one client needs. */
-export interface ClientUpstreamsOptions {
+/** What connecting needs, for any client. */
+export interface DialingServices extends UpstreamServices {
   readonly clock: Clock;
-  /** Names the client. */
-  readonly log: Logger;
-  readonly flusher: TurnFlusher;
-  readonly limits: ConnectionLimits;
-  readonly connectTimeoutMs: number;
-  readonly onLimit: OnLimit;
-  /** How long a replica that fails its health checks may be silent while it has calls. 0: for ever. */
-  readonly frozenAfterMs: number;
-  /** Which replicas fail them. Absent: nobody checks. */
-  readonly health?: ReplicaHealth;
   /** How long it is tried again to connect for a call that has been sent to a replica. 0: once. */
   readonly redialMs: number;
   /** What to call a replica in messages to people. */
@@ -41,26 +26,32 @@ export interface ClientUpstreamsOptions {
   readonly onReplicaLost: (replicaId: string, reason: string) => void;
   /** A new connection to it takes calls. */
   readonly onReplicaReached?: (replicaId: string) => void;
+}
+
+/** Whose connections they are. */
+export interface ConnectingClient {
   /** The call cannot be sent to its replica. */
-  readonly onUnreachable: (call: Call, error: GatewayError) => void;
+  callUnreachable(call: Call, error: GatewayError): void;
 }
 
 /** The connections to replicas of one client: its own, which end with it. */
-export class ClientUpstreams {
-  readonly #options: ClientUpstreamsOptions;
+export class ClientUpstreams implements UpstreamOwner {
+  readonly #client: ConnectingClient;
+  readonly #services: DialingServices;
   /** Those that take new calls, by replica. */
   readonly #current = new Map<string, UpstreamConnection>();
-  /** All that are open, going away or not. */
-  readonly #open = new Set<UpstreamConnection>();
+  /** Those that take no new ones, and end with the calls that they have. Allocated with the first. */
+  #leaving: Set<UpstreamConnection> | undefined;
   #isClosed = false;
 
-  constructor(options: ClientUpstreamsOptions) {
-    this.#options = options;
+  constructor(client: ConnectingClient, services: DialingServices) {
+    this.#client = client;
+    this.#services = services;
   }
 
   /** Whether a call of the client's has been open on a replica less than `withinMs` ago. */
   uses(replicaId: string, withinMs: number): boolean {
-    return [...this.#open].some((upstream) => upstream.replicaId === replicaId && upstream.idleMs < withinMs);
+    return this.#open.some((upstream) => upstream.replicaId === replicaId && upstream.idleMs < withinMs);
   }
 
   /** A replica fails its health checks: see whether it answers here. */
@@ -84,7 +75,7 @@ export class ClientUpstreams {
   }
 
   async #releaseLater(call: Call, replicaId: string): Promise<void> {
-    const { clock, redialMs, upstreamNoun, onReplicaLost, onUnreachable } = this.#options;
+    const { clock, redialMs, upstreamNoun, onReplicaLost } = this.#services;
     const endMs = clock.nowMs() + redialMs;
     for (;;) {
       const outcome = await this.connect(replicaId);
@@ -98,7 +89,7 @@ export class ClientUpstreams {
       if (replicaId !== FACADE_ID) onReplicaLost(replicaId, reason);
       if (this.#isClosed || clock.nowMs() >= endMs) {
         const text = `${upstreamNoun} ${replicaId} cannot be reached: ${reason}`;
-        onUnreachable(call, new GatewayError("upstream_lost", text));
+        this.#client.callUnreachable(call, new GatewayError("upstream_lost", text));
         return;
       }
       await new Promise<void>((resolve) => {
@@ -110,42 +101,46 @@ export class ClientUpstreams {
   /** The client has gone. */
   close(): void {
     this.#isClosed = true;
-    for (const upstream of [...this.#open]) upstream.close();
+    for (const upstream of this.#open) upstream.close();
     this.#current.clear();
+  }
+
+  upstreamReady({ replicaId }: UpstreamConnection): void {
+    if (replicaId !== FACADE_ID) this.#services.onReplicaReached?.(replicaId);
+  }
+
+  upstreamGoingAway(upstream: UpstreamConnection, reason: string): void {
+    this.#forget(upstream);
+    this.#leaving ??= new Set();
+    this.#leaving.add(upstream);
+    if (upstream.replicaId !== FACADE_ID) this.#services.onReplicaGoingAway(upstream.replicaId, reason);
+  }
+
+  upstreamEnded(upstream: UpstreamConnection, cause: Error, isExpected: boolean): void {
+    this.#forget(upstream);
+    this.#leaving?.delete(upstream);
+    const { replicaId } = upstream;
+    if (!isExpected && replicaId !== FACADE_ID) this.#services.onReplicaLost(replicaId, cause.message);
+  }
+
+  /** All that are open, going away or not; a copy, so that they may end while it is walked. */
+  get #open(): UpstreamConnection[] {
+    return [...this.#current.values(), ...(this.#leaving ?? [])];
   }
 
   /** The connection that takes new calls for a replica. */
   #upstream(replicaId: string): UpstreamConnection | undefined {
     const current = this.#current.get(replicaId);
     if (current) return current;
-    const { dialReplica, dialFacade, onReplicaGoingAway, onReplicaLost, onReplicaReached, health, ...options } =
-      this.#options;
+    const { dialReplica, dialFacade } = this.#services;
     const dialed = this.#isClosed ? undefined : replicaId === FACADE_ID ? dialFacade() : dialReplica(replicaId);
     if (!dialed) return undefined;
-    const upstream: UpstreamConnection = new UpstreamConnection({
-      ...options,
-      replicaId,
-      dialed,
-      whyUnwell: () => health?.whyUnwell(replicaId),
-      onGoingAway: (reason) => {
-        this.#forget(replicaId, upstream);
-        if (replicaId !== FACADE_ID) onReplicaGoingAway(replicaId, reason);
-      },
-      onEnded: (cause, isExpected) => {
-        this.#forget(replicaId, upstream);
-        this.#open.delete(upstream);
-        if (!isExpected && replicaId !== FACADE_ID) onReplicaLost(replicaId, cause.message);
-      },
-    });
-    if (onReplicaReached) {
-      void upstream.connected.then(({ t }) => t === "connected" && onReplicaReached(replicaId));
-    }
+    const upstream = new UpstreamConnection(replicaId, dialed, this.#services, this);
     this.#current.set(replicaId, upstream);
-    this.#open.add(upstream);
     return upstream;
   }
 
-  #forget(replicaId: string, upstream: UpstreamConnection): void {
-    if (this.#current.get(replicaId) === upstream) this.#current.delete(replicaId);
+  #forget(upstream: UpstreamConnection): void {
+    if (this.#current.get(upstream.replicaId) === upstream) this.#current.delete(upstream.replicaId);
   }
 }

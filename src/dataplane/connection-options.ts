@@ -1,5 +1,4 @@
 import type { Clock } from "../base/clock.ts";
-import type { Logger } from "../base/log.ts";
 import type { HeaderField } from "../http2/header-field.ts";
 import type { LimitName } from "./over-limit.ts";
 import type { Stream } from "./stream.ts";
@@ -29,6 +28,8 @@ export interface ConnectionHandler {
   goingAway(lastStreamId: number, code: number, debug: string): void;
   /** The peer has gone past a limit; its call or connection is ended. */
   overLimit(limit: LimitName): void;
+  /** Reading it met what is no fault of the peer's; it is being closed. For the log. */
+  readingFailed(error: unknown): void;
   /** A stream has closed. */
   streamClosed(): void;
   /** The connection is over; every stream has been told. Called once. */
@@ -48,8 +49,7 @@ export interface ConnectionOptions {
   readonly transport: Transport;
   readonly clock: Clock;
   readonly limits: ConnectionLimits;
-  readonly log: Logger;
   readonly handler: ConnectionHandler;
   /** Present on the server's side of a connection, and only there. */
-  readonly requests?: RequestHandler;
+  readonly requests: RequestHandler | undefined;
 }

@@ -11,63 +11,51 @@ import { type CallingClient, type CallServices, ClientCalls } from "./client-cal
 import type { ConnectionHandler, RequestHandler } from "./connection-options.ts";
 import type { DownstreamLimits } from "./downstream-limits.ts";
 import { FrameConnection } from "./frame-connection.ts";
-import type { FirstBytes } from "./listener.ts";
+import type { AcceptedClient, FirstBytes } from "./listener.ts";
 import { CallOverLimit, type LimitName, type OnLimit } from "./over-limit.ts";
 import { notGrpc, refuse, refusedWith } from "./refusal.ts";
 import type { Stream } from "./stream.ts";
-import type { Transport } from "./transport.ts";
 
-/** What was found out of a client before its first frame. */
-export interface ClientFacts {
-  /** Its address, for logs. */
-  readonly peer: string;
-  /** Its address without the port. */
-  readonly host: string;
-  /** The names of the certificate that it has shown. */
-  readonly certificateNames: readonly string[];
-}
-
-/** What a client's connection is made of. */
-export interface DownstreamOptions {
-  readonly transport: Transport;
-  readonly client: ClientFacts;
+/** What the clients of one listener share. */
+export interface DownstreamServices {
   readonly clock: Clock;
   readonly log: Logger;
   readonly limits: DownstreamLimits;
   /** Who a client is; `claim` is what its call says of that. */
   readonly identify: (client: ClientConnection, claim: string | undefined) => Caller;
-  /**
-   * Where a call of a client's goes, which its caller may decide; an error is what
-   * it is told. `host`: the client's address.
-   */
-  readonly choose: (caller: Caller, host: string) => CallServices | GatewayError;
-  /** What `choose` says may change while the client is connected, as more is known of who it is. */
+  /** Where a call of a client's goes, which its caller may decide; an error is what it is told. */
+  readonly choose: (client: DownstreamConnection, caller: Caller) => CallServices | GatewayError;
+  /** What `choose` says may change while a client is connected, as more is known of who it is. */
   readonly mayChoiceChange: boolean;
   readonly onLimit: OnLimit;
-  /** It is over. Called once. */
-  readonly onEnded: () => void;
+  /** A client's connection is over. Called once. */
+  readonly onEnded: (client: DownstreamConnection) => void;
 }
 
 /** One client's connection, from its first frame to its last. */
 export class DownstreamConnection implements CallingClient, ClientConnection, ConnectionHandler, RequestHandler {
   readonly host: string;
   readonly certificateNames: readonly string[];
-  readonly log: Logger;
-  readonly #options: DownstreamOptions;
+  /** The name that its TLS hello asked for. */
+  readonly servername: string | undefined;
+  readonly #peer: string;
+  readonly #services: DownstreamServices;
   readonly #frames: FrameConnection;
-  readonly #cancelHandshake: Cancel;
   readonly #openedMs: number;
+  /** Until its SETTINGS have come. */
+  #cancelHandshake: Cancel | undefined;
   /** Absent until the first call that may go somewhere. */
   #place: { readonly services: CallServices; readonly calls: ClientCalls } | undefined;
 
-  constructor(options: DownstreamOptions) {
-    const { transport, client, clock, log, limits } = options;
-    this.host = client.host;
-    this.certificateNames = client.certificateNames;
-    this.log = log.child({ client: client.peer });
-    this.#options = options;
+  constructor({ transport, host, peer, servername, certificateNames }: AcceptedClient, services: DownstreamServices) {
+    const { clock, limits } = services;
+    this.host = host;
+    this.certificateNames = certificateNames;
+    this.servername = servername;
+    this.#peer = peer;
+    this.#services = services;
     this.#openedMs = clock.nowMs();
-    this.#frames = new FrameConnection({ transport, clock, log, limits: limits.client, handler: this, requests: this });
+    this.#frames = new FrameConnection({ transport, clock, limits: limits.client, handler: this, requests: this });
     this.#cancelHandshake = clock.after(limits.handshakeTimeoutMs, () => {
       this.overLimit("handshakeTimeout");
       this.#frames.close(ErrorCode.SETTINGS_TIMEOUT, "no HTTP/2 SETTINGS in time (limits.handshakeTimeout)");
@@ -82,7 +70,7 @@ export class DownstreamConnection implements CallingClient, ClientConnection, Co
 
   /** How long no call has been open, in milliseconds; 0 while one is. */
   get idleMs(): number {
-    return this.#bound?.idleMs ?? this.#options.clock.nowMs() - this.#openedMs;
+    return this.#bound?.idleMs ?? this.#services.clock.nowMs() - this.#openedMs;
   }
 
   get openCalls(): number {
@@ -106,26 +94,31 @@ export class DownstreamConnection implements CallingClient, ClientConnection, Co
   }
 
   ready(): void {
-    this.#cancelHandshake();
+    this.#cancelHandshake?.();
+    this.#cancelHandshake = undefined;
   }
 
   goingAway(): void {}
 
   overLimit(limit: LimitName): void {
-    this.#options.onLimit(limit, { client: this.host });
+    this.#services.onLimit(limit, { client: this.host });
+  }
+
+  readingFailed(error: unknown): void {
+    this.#services.log.error({ err: error, client: this.#peer }, "reading a connection failed");
   }
 
   streamClosed(): void {}
 
   ended(cause: Error): void {
-    this.#cancelHandshake();
-    this.log.debug({ reason: cause.message }, "client connection ended");
+    this.ready();
+    this.#services.log.debug({ client: this.#peer, reason: cause.message }, "client connection ended");
     this.#bound?.ended();
-    this.#options.onEnded();
+    this.#services.onEnded(this);
   }
 
   requestTooLarge(stream: Stream, listBytes: number): void {
-    const { headerListBytes } = this.#options.limits.client;
+    const { headerListBytes } = this.#services.limits.client;
     const text = `request headers of at least ${listBytes} bytes over ${headerListBytes}`;
     this.overLimit("headerListBytes");
     refuse(stream, refusedWith(new CallOverLimit("headerListBytes", text)));
@@ -143,13 +136,13 @@ export class DownstreamConnection implements CallingClient, ClientConnection, Co
   }
 
   callerOf(fields: readonly HeaderField[]): Caller {
-    return this.#options.identify(this, headerValue(fields, CLAIM_HEADER));
+    return this.#services.identify(this, headerValue(fields, CLAIM_HEADER));
   }
 
   /** The first call decides where all go; one whose caller is to go elsewhere goes nowhere. */
   #callsFor(fields: readonly HeaderField[]): ClientCalls | GatewayError {
-    if (this.#place && !this.#options.mayChoiceChange) return this.#place.calls;
-    const services = this.#options.choose(this.callerOf(fields), this.host);
+    if (this.#place && !this.#services.mayChoiceChange) return this.#place.calls;
+    const services = this.#services.choose(this, this.callerOf(fields));
     if (services instanceof GatewayError) return services;
     this.#place ??= { services, calls: new ClientCalls(this, services) };
     if (this.#place.services === services) return this.#place.calls;

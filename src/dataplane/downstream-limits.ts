@@ -9,6 +9,7 @@ export interface DownstreamLimits {
   readonly heldStreams: number;
   /** Time for a call that says in its body where it belongs to arrive. */
   readonly requestTimeoutMs: number;
+  /** For connecting to a replica, TLS and its SETTINGS together. */
   readonly connectTimeoutMs: number;
   /** How long a replica that fails its health checks may be silent while it has calls. 0: for ever. */
   readonly frozenAfterMs: number;

@@ -40,8 +40,8 @@ export class FrameConnection {
   readonly streams = new StreamTable();
   readonly congestion: Congestion;
   readonly floods: PeerFloods;
-  /** Streams that wait for the connection's window, first come first served. */
-  readonly #starved = new Set<Stream>();
+  /** Streams that wait for the connection's window, first come first served. Allocated with the first. */
+  #starved: Set<Stream> | undefined;
   /** Streams of ours that wait for the peer's MAX_CONCURRENT_STREAMS. */
   readonly #unopened: Stream[] = [];
   #prefaceLeft: number;
@@ -158,7 +158,7 @@ export class FrameConnection {
       this.close(error.code, error.message, error);
       return;
     }
-    this.options.log.error({ err: error }, "reading a connection failed");
+    this.options.handler.readingFailed(error);
     this.close(ErrorCode.INTERNAL_ERROR, "internal error");
   }
 
@@ -180,15 +180,18 @@ export class FrameConnection {
 
   /** The connection's window has grown: those that waited for it go on. */
   feedStarved(): void {
-    for (const stream of this.#starved) {
+    const starved = this.#starved;
+    if (!starved) return;
+    for (const stream of starved) {
       if (this.sendWindow <= 0) return;
-      this.#starved.delete(stream);
+      starved.delete(stream);
       stream.drainQueue();
     }
   }
 
   /** `stream` has payload and a window, but the connection's window is used up. */
   waitForWindow(stream: Stream): void {
+    this.#starved ??= new Set();
     this.#starved.add(stream);
   }
 
@@ -238,7 +241,7 @@ export class FrameConnection {
 
   /** A stream has closed: let go of it. */
   forget(stream: Stream): void {
-    this.#starved.delete(stream);
+    this.#starved?.delete(stream);
     if (stream.id > 0) this.streams.remove(stream);
     else if (this.#unopened.includes(stream)) this.#unopened.splice(this.#unopened.indexOf(stream), 1);
     this.congestion.check();

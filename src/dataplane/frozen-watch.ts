@@ -22,15 +22,15 @@ export interface ReplicaHealth {
 /** A connection to a replica, as far as this is about it. */
 export interface Watched {
   /** Why its replica is out. */
-  readonly whyUnwell: () => string | undefined;
+  whyUnwell(): string | undefined;
   readonly openStreams: number;
   /** How often something was read from it. */
   readonly reads: number;
   /** It is not read from now, because its client takes no more. */
   readonly isReadPaused: boolean;
-  readonly ping: () => void;
+  ping(): void;
   /** It is to be given up; `reason` says why. */
-  readonly frozen: (reason: string) => void;
+  frozen(reason: string): void;
 }
 
 /** `asked`: an answer is awaited. `resting`: it has answered, or no PING may be sent yet. */

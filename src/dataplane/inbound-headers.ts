@@ -10,14 +10,17 @@ import { CallOverLimit } from "./over-limit.ts";
 import { SoundLists } from "./sound-lists.ts";
 import { Stream } from "./stream.ts";
 
+/** What is known of header lists, of all connections: a list belongs to one of them, and goes with it. */
+const REQUESTS = new SoundLists(requestFault);
+const RESPONSES = new SoundLists(responseFault);
+const TRAILERS = new SoundLists(trailersFault);
+
 /** Acts on header lists: requests on a server's side, responses on a client's, trailers on both. */
 export class InboundHeaders {
   readonly #connection: FrameConnection;
   readonly #reader: HeaderReader;
-  readonly #requests = new SoundLists(requestFault);
-  readonly #responses = new SoundLists(responseFault);
-  readonly #trailers = new SoundLists(trailersFault);
-  #cancelTimeout: Cancel = () => {};
+  /** Absent while no header block is open. */
+  #cancelTimeout: Cancel | undefined;
 
   constructor(connection: FrameConnection) {
     this.#connection = connection;
@@ -44,14 +47,15 @@ export class InboundHeaders {
     this.#cancelTimeout = clock.after(limits.headersTimeoutMs, () => this.#connection.closeForSlowHeaders());
   }
 
-  /** The connection has ended. */
+  /** The block has ended, or the connection. */
   stop(): void {
-    this.#cancelTimeout();
+    this.#cancelTimeout?.();
+    this.#cancelTimeout = undefined;
   }
 
   #headersRead(read: ReadHeaders | undefined): void {
     if (!read) return;
-    this.#cancelTimeout();
+    this.stop();
     const { streamId, isEndOfStream, isSelfDependent, decoded } = read;
     const known = this.#connection.streams.get(streamId);
     const { requests } = this.#connection.options;
@@ -82,9 +86,9 @@ export class InboundHeaders {
   /** One more header list of a message: interim responses, the response, trailers (RFC 9113 §8.1). False: malformed. */
   #advance(stream: Stream, fields: readonly HeaderField[], isEndOfStream: boolean): boolean {
     if (stream.hasReceivedHeaders) {
-      return isEndOfStream && this.#trailers.look(fields).isSound && stream.receiveContent(0, true);
+      return isEndOfStream && TRAILERS.look(fields).isSound && stream.receiveContent(0, true);
     }
-    const { isSound, contentBytes } = this.#responses.look(fields);
+    const { isSound, contentBytes } = RESPONSES.look(fields);
     if (!isSound) return false;
     if (isInformational(fields)) {
       this.#connection.floods.countControlFrame("interim responses");
@@ -97,7 +101,7 @@ export class InboundHeaders {
   #requestRead({ streamId, isEndOfStream, isSelfDependent, decoded }: ReadHeaders, requests: RequestHandler): void {
     const { limits } = this.#connection.options;
     this.#connection.streams.lastPeerId = streamId;
-    const { isSound, contentBytes } = decoded.t === "ok" ? this.#requests.look(decoded.fields) : UNKNOWN;
+    const { isSound, contentBytes } = decoded.t === "ok" ? REQUESTS.look(decoded.fields) : UNKNOWN;
     const isMalformed = isSelfDependent || !isSound || (isEndOfStream && contentBytes > 0);
     if (isMalformed || this.#connection.streams.size >= limits.streams) {
       if (!isMalformed) this.#connection.options.handler.overLimit("streams");

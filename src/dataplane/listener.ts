@@ -55,8 +55,6 @@ export interface FirstBytes {
 interface Undecided {
   readonly socket: Socket;
   readonly reader: ReusedBufferReader | undefined;
-  /** It has spoken, or gone. */
-  readonly settle: () => void;
 }
 
 /** What a listener is made of. */
@@ -90,7 +88,7 @@ export class Listener {
   readonly #tlsServer: TlsServer | undefined;
   readonly #refusals: RefusalLog;
   readonly #paced: PacedEvents;
-  /** Sockets that have not said what they speak. */
+  /** Sockets that have not said what they speak, and what ends their time to. */
   readonly #undecided = new Map<Socket, Cancel>();
   #openSockets = 0;
   #isClosed = false;
@@ -137,30 +135,32 @@ export class Listener {
       onLimit("handshakeTimeout", { client: hostName(socket) });
       socket.destroy();
     });
-    const settle = (): void => {
-      cancelTimeout();
-      this.#undecided.delete(socket);
-    };
-    this.#undecided.set(socket, settle);
+    this.#undecided.set(socket, cancelTimeout);
     this.#openSockets++;
-    socket.once("close", () => {
+    socket.on("close", () => {
       this.#openSockets--;
+      this.#decided(socket);
       onClosed();
     });
     socket.on("error", (err) => this.#options.log.debug({ err, client: peerName(socket) }, "client socket failed"));
-    socket.once("close", settle);
     if (adopted) {
-      const undecided = { socket, reader, settle };
+      const undecided = { socket, reader };
       reader.deliverTo((bytes, start, end, lease) => this.#firstBytes(undecided, bytes, start, end, lease));
       socket.resume();
     } else {
-      const undecided = { socket, reader: undefined, settle };
+      const undecided = { socket, reader: undefined };
       socket.once("data", (chunk: Buffer) => {
         socket.pause();
         this.#firstBytes(undecided, chunk, 0, chunk.length, undefined);
       });
       socket.resume();
     }
+  }
+
+  /** It has spoken, or gone. */
+  #decided(socket: Socket): void {
+    this.#undecided.get(socket)?.();
+    this.#undecided.delete(socket);
   }
 
   #createTlsServer(material: TlsMaterial): TlsServer {
@@ -205,7 +205,7 @@ export class Listener {
     const { tlsMode } = this.#options;
     const { socket } = undecided;
     const kind = helloKind(bytes, start, end);
-    undecided.settle();
+    this.#decided(socket);
     if (kind === "tls" && this.#tlsServer) {
       if (undecided.reader) undecided.reader.isPaused = true;
       socket.pause();

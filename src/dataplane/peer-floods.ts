@@ -15,17 +15,17 @@ export interface FloodLimits {
 /** Counts what one peer sends that costs it nothing and us something, and ends its connection when it is too much. */
 export class PeerFloods {
   readonly #control: FloodMeter;
-  readonly #resets: FloodMeter;
-  readonly #windowUpdates: FloodMeter;
-  readonly #isClient: boolean;
+  /** Of clients. */
+  readonly #resets: FloodMeter | undefined;
+  readonly #windowUpdates: FloodMeter | undefined;
 
   /** Of a replica only control frames are counted: what it resets and how it reads is its clients' doing. */
   constructor(clock: Clock, limits: FloodLimits, isClient: boolean) {
     this.#control = new FloodMeter(clock, limits.controlFramesPerSecond);
+    if (!isClient) return;
     this.#resets = new FloodMeter(clock, limits.resetsPerSecond);
     // What it has been sent it may acknowledge whenever it has read it.
     this.#windowUpdates = new FloodMeter(clock, limits.controlFramesPerSecond, Number.POSITIVE_INFINITY);
-    this.#isClient = isClient;
   }
 
   /** The peer has sent something of use: one more control frame is in order. */
@@ -36,7 +36,7 @@ export class PeerFloods {
   /** Payload goes to the peer in one frame: it may measure by it, and will say that it has read it. */
   dataSent(bytes: number): void {
     this.#control.earn();
-    this.#windowUpdates.earn(WINDOW_UPDATES_PER_FRAME + Math.floor(bytes / BYTES_PER_WINDOW_UPDATE));
+    this.#windowUpdates?.earn(WINDOW_UPDATES_PER_FRAME + Math.floor(bytes / BYTES_PER_WINDOW_UPDATE));
   }
 
   /** Count a frame that moves nothing, or one that costs as much as several. Throws ConnectionOverLimit for one too many. */
@@ -48,14 +48,14 @@ export class PeerFloods {
 
   /** Count a WINDOW_UPDATE. Throws as {@link countControlFrame}. */
   countWindowUpdate(): void {
-    if (this.#isClient && this.#windowUpdates.isExceededByOneMore()) {
+    if (this.#windowUpdates?.isExceededByOneMore()) {
       throw new ConnectionOverLimit("controlFramesPerSecond", "too many WINDOW_UPDATE");
     }
   }
 
   /** Count a stream that a client opened for nothing: that it reset, or made us reset. Throws as {@link countControlFrame}. */
   countReset(): void {
-    if (this.#isClient && this.#resets.isExceededByOneMore()) {
+    if (this.#resets?.isExceededByOneMore()) {
       throw new ConnectionOverLimit("resetsPerSecond", "too many streams reset");
     }
   }

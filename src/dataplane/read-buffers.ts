@@ -21,12 +21,20 @@ const MAX_IDLE_LARGE = 64;
  */
 export class ReadBuffer {
   readonly bytes: Buffer;
+  /** Where a read goes while nothing of the buffer is in use. */
+  readonly #room: Buffer;
   readonly #pool: ReadBufferPool;
   #holders = 0;
 
   constructor(pool: ReadBufferPool, capacityBytes: number) {
     this.#pool = pool;
     this.bytes = Buffer.allocUnsafeSlow(HEADROOM_BYTES + capacityBytes);
+    this.#room = this.bytes.subarray(HEADROOM_BYTES);
+  }
+
+  /** Where a read goes behind `used` octets and the headroom; the same object for all that begin at 0. */
+  roomAfter(used: number): Buffer {
+    return used === 0 ? this.#room : this.bytes.subarray(used + HEADROOM_BYTES);
   }
 
   /** How much one read may bring. */

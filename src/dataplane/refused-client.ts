@@ -43,9 +43,9 @@ export class RefusedClient implements ConnectionHandler, RequestHandler {
   readonly #cancelTimeout: Cancel;
 
   constructor(options: RefusedClientOptions) {
-    const { transport, clock, log, limits, handshakeTimeoutMs, refusal } = options;
+    const { transport, clock, limits, handshakeTimeoutMs, refusal } = options;
     this.#options = options;
-    this.#frames = new FrameConnection({ transport, clock, log, limits, handler: this, requests: this });
+    this.#frames = new FrameConnection({ transport, clock, limits, handler: this, requests: this });
     this.#cancelTimeout = clock.after(handshakeTimeoutMs, () => {
       this.overLimit("handshakeTimeout");
       this.close(refusal.message);
@@ -79,6 +79,11 @@ export class RefusedClient implements ConnectionHandler, RequestHandler {
   overLimit(limit: LimitName): void {
     const { host, onLimit } = this.#options;
     onLimit(limit, { client: host });
+  }
+
+  readingFailed(error: unknown): void {
+    const { log, host } = this.#options;
+    log.error({ err: error, client: host }, "reading a connection failed");
   }
 
   streamClosed(): void {}

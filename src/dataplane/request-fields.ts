@@ -8,8 +8,8 @@ interface Made {
 }
 
 /**
- * The header lists of one client's requests as they are sent on: a claim of the
- * client's is taken out, and one of ours put in where there is one.
+ * The header lists of requests as they are sent on: a claim of the client's is
+ * taken out, and one of ours put in where there is one.
  *
  * Lists that are the same array stay the same array, since those are not
  * encoded again.

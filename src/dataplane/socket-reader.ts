@@ -41,7 +41,7 @@ export class ReusedBufferReader {
   /** Octets of large reads in this turn of the event loop. */
   #turnBytes = 0;
   /** Called to have the socket read on, once the others have had their turn. */
-  readOn: () => void = () => {};
+  readOn: (() => void) | undefined;
   /** Reads in a row that would have fitted a small buffer. */
   #smallReads = 0;
 
@@ -53,7 +53,7 @@ export class ReusedBufferReader {
   /** Give this to whatever makes the socket. */
   get option(): OnReadOption {
     return {
-      buffer: () => this.#buffer.bytes.subarray(this.#used + HEADROOM_BYTES),
+      buffer: () => this.#buffer.roomAfter(this.#used),
       callback: (bytesRead) => this.#read(bytesRead),
     };
   }
@@ -95,14 +95,19 @@ export class ReusedBufferReader {
   /** False: what is left is for the next turn. */
   #hasTurnLeft(bytesRead: number): boolean {
     if (bytesRead < SMALL_READ_BYTES) return true;
-    if (this.#turnBytes === 0) setImmediate(this.#nextTurn);
+    if (this.#turnBytes === 0) setImmediate(nextTurn, this);
     this.#turnBytes += bytesRead;
     return this.#turnBytes < MAX_TURN_BYTES;
   }
 
-  readonly #nextTurn = (): void => {
+  /** The others have had their turn. */
+  nextTurn(): void {
     const wasStopped = this.#turnBytes >= MAX_TURN_BYTES;
     this.#turnBytes = 0;
-    if (wasStopped && !this.#isPaused) this.readOn();
-  };
+    if (wasStopped && !this.#isPaused) this.readOn?.();
+  }
+}
+
+function nextTurn(reader: ReusedBufferReader): void {
+  reader.nextTurn();
 }

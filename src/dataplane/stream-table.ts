@@ -10,7 +10,8 @@ export type AbsentStream = "idle" | "resetByUs" | "closed";
 /** The streams of one connection, by id, and what became of those that are gone. */
 export class StreamTable {
   readonly #open = new Map<number, Stream>();
-  readonly #resetByUs = new Set<number>();
+  /** Allocated with the first. */
+  #resetByUs: Set<number> | undefined;
   /** The last stream looked up: bulk data asks for the same one again and again. */
   #recent: Stream | undefined;
   /** Highest id that the peer has opened. */
@@ -49,6 +50,7 @@ export class StreamTable {
   }
 
   rememberReset(id: number): void {
+    this.#resetByUs ??= new Set();
     this.#resetByUs.add(id);
     if (this.#resetByUs.size > MAX_REMEMBERED_RESETS) {
       for (const oldest of this.#resetByUs) {
@@ -63,7 +65,7 @@ export class StreamTable {
     const isOwn = this.lastOwnId > 0 ? id % 2 === 1 && id <= this.lastOwnId : false;
     const isPeers = id % 2 === 1 && id <= this.lastPeerId;
     if (!isOwn && !isPeers) return "idle";
-    return this.#resetByUs.has(id) ? "resetByUs" : "closed";
+    return this.#resetByUs?.has(id) ? "resetByUs" : "closed";
   }
 
   /** Refuse a frame on a stream that nobody has opened (RFC 9113 §5.1, "idle"). */

@@ -1,29 +1,20 @@
 import type { Socket } from "node:net";
-import type { Duplex } from "node:stream";
 import type { Address } from "../base/address.ts";
-import type { Cancel, Clock } from "../base/clock.ts";
+import type { Cancel } from "../base/clock.ts";
 import { GatewayError } from "../base/errors.ts";
-import type { Logger } from "../base/log.ts";
-import type { TlsMaterial } from "../base/tls-material.ts";
-import { type Caller, describeCaller } from "../identity/caller.ts";
-import type { Callers } from "../identity/callers.ts";
-import type { Policy } from "../identity/policy.ts";
-import type { Router } from "../routing/router.ts";
-import type { OnCallEnded } from "./call-end.ts";
+import { describeCaller } from "../identity/caller.ts";
 import type { CallServices } from "./client-calls.ts";
 import { dial } from "./dialer.ts";
-import { DownstreamConnection } from "./downstream-connection.ts";
-import type { DownstreamLimits } from "./downstream-limits.ts";
-import type { ReplicaHealth } from "./frozen-watch.ts";
+import { DownstreamConnection, type DownstreamServices } from "./downstream-connection.ts";
 import { inProcess } from "./in-process.ts";
 import { LimitReports } from "./limit-reports.ts";
-import { type AcceptedClient, Listener, type TlsMode } from "./listener.ts";
-import type { OnReadDoor } from "./onread-door.ts";
+import { type AcceptedClient, Listener } from "./listener.ts";
 import type { LimitName, OnLimit } from "./over-limit.ts";
 import { PolicyGate } from "./policy-gate.ts";
 import { ReadBufferPool } from "./read-buffers.ts";
 import { RefusalLog } from "./refusal-log.ts";
 import { RefusedClient } from "./refused-client.ts";
+import type { PoolChoice, SwitchOptions, SwitchPool } from "./switch-options.ts";
 import { Traffic } from "./traffic.ts";
 import { TurnFlusher } from "./turn-flusher.ts";
 
@@ -36,55 +27,8 @@ const REPLICA_IDLE_MS = 1_000;
 /** How often a draining gateway looks for idle clients. */
 const DRAIN_CHECK_MS = 250;
 
-/** Where the calls of a client may go: one fleet, and the façade that speaks for it. */
-export interface SwitchPool {
-  readonly router: Router;
-  readonly log: Logger;
-  /** TLS to the replicas; absent: cleartext. */
-  readonly replicaTls: TlsMaterial | undefined;
-  /** Serve one more in-process connection. */
-  readonly joinFacade: (duplex: Duplex) => void;
-  readonly replicaAddress: (replicaId: string) => Address | undefined;
-  readonly cachedPong: () => Buffer | undefined;
-  readonly onReplicaGoingAway: (replicaId: string, reason: string) => void;
-  readonly onReplicaLost: (replicaId: string, reason: string) => void;
-  readonly onReplicaReached?: (replicaId: string) => void;
-  /** Absent: nobody checks whether replicas are well. */
-  readonly health?: ReplicaHealth;
-}
-
-/**
- * Chooses a client's pool, by the name that its TLS hello asked for and by who
- * it is; an error is what the client is told.
- */
-export type PoolChoice = (servername: string | undefined, caller: Caller) => SwitchPool | GatewayError;
-
 /** Serves a connection that was accepted elsewhere and never read; `onClosed` hears when it is over. */
 export type TakeClient = (socket: Socket, onClosed: () => void) => void;
-
-/** What the switch is made of. */
-export interface SwitchOptions {
-  readonly clock: Clock;
-  readonly log: Logger;
-  readonly limits: DownstreamLimits;
-  /** Clients that may be connected at once. */
-  readonly maxConnections: number;
-  readonly tlsMode: TlsMode;
-  readonly tls: TlsMaterial | undefined;
-  /** How accepted sockets are read. Default: as fast as the runtime allows. */
-  readonly onReadDoor?: OnReadDoor;
-  readonly facadePaths: ReadonlySet<string>;
-  readonly callers: Callers;
-  /** What we say of every client to the replicas, as a claim's header. Default: nothing. */
-  readonly claim?: () => string;
-  /** How long it is tried again to connect for a call that can go nowhere else. Default 0: once. */
-  readonly redialMs?: number;
-  /** What to call a replica in messages to people. Default `replica`. */
-  readonly upstreamNoun?: string;
-  /** What callers may do. Default: everything. */
-  readonly policy?: Policy;
-  readonly onCallEnded?: OnCallEnded;
-}
 
 /** What a switch has done and does, for whoever watches it. */
 export interface SwitchCensus {
@@ -142,6 +86,7 @@ export class Switch {
 
   #addListener(choose: PoolChoice): Listener {
     const { tlsMode, tls, clock, log, limits, onReadDoor } = this.#options;
+    const services = this.#downstreamServices(choose);
     const listener = new Listener({
       tlsMode,
       tls,
@@ -152,12 +97,31 @@ export class Switch {
       handshakeTimeoutMs: limits.handshakeTimeoutMs,
       mayAccept: (host) => this.#mayAccept(host),
       onLimit: this.#onLimit,
-      onClient: (client) => this.#serve(client, choose),
+      onClient: (client) => this.#serve(client, services),
       traffic: this.#traffic,
       ...(onReadDoor && { onReadDoor }),
     });
     this.#listeners.push(listener);
     return listener;
+  }
+
+  #downstreamServices(choose: PoolChoice): DownstreamServices {
+    const { clock, log, limits, callers } = this.#options;
+    return {
+      clock,
+      log,
+      limits,
+      onLimit: this.#onLimit,
+      mayChoiceChange: this.#gate !== undefined,
+      identify: (client, claim) => callers.identify(client, claim),
+      choose: ({ servername, host }, caller) => {
+        const pool = choose(servername, caller);
+        if (!(pool instanceof GatewayError)) return this.#servicesOf(pool);
+        this.#refusals.refused(host, pool.message, describeCaller(caller));
+        return pool;
+      },
+      onEnded: (client) => this.#connections.delete(client),
+    };
   }
 
   #mayAccept(host: string): boolean {
@@ -171,32 +135,30 @@ export class Switch {
     return !isFull;
   }
 
-  #serve({ transport, first, servername, refusal, ...client }: AcceptedClient, choose: PoolChoice): void {
-    const { clock, log, limits, callers } = this.#options;
-    const onEnded = (): void => {
-      this.#connections.delete(connection);
-    };
-    const { handshakeTimeoutMs } = limits;
-    const shared = { transport, clock, log, onLimit: this.#onLimit, onEnded };
-    const connection: DownstreamConnection | RefusedClient = refusal
-      ? new RefusedClient({ ...shared, limits: limits.client, host: client.host, handshakeTimeoutMs, refusal })
-      : new DownstreamConnection({
-          ...shared,
-          client,
-          limits,
-          mayChoiceChange: this.#gate !== undefined,
-          identify: (connected, claim) => callers.identify(connected, claim),
-          choose: (caller, host) => {
-            const pool = choose(servername, caller);
-            if (!(pool instanceof GatewayError)) return this.#servicesOf(pool);
-            this.#refusals.refused(host, pool.message, describeCaller(caller));
-            return pool;
-          },
-        });
+  #serve(client: AcceptedClient, services: DownstreamServices): void {
+    const connection = client.refusal
+      ? this.#refusedClient(client, client.refusal)
+      : new DownstreamConnection(client, services);
     this.#connections.add(connection);
     this.#accepted++;
-    if (refusal) this.#unauthenticated++;
-    connection.start(first);
+    if (client.refusal) this.#unauthenticated++;
+    connection.start(client.first);
+  }
+
+  #refusedClient({ transport, host }: AcceptedClient, refusal: GatewayError): RefusedClient {
+    const { clock, log, limits } = this.#options;
+    const refused: RefusedClient = new RefusedClient({
+      transport,
+      clock,
+      log,
+      limits: limits.client,
+      handshakeTimeoutMs: limits.handshakeTimeoutMs,
+      refusal,
+      host,
+      onLimit: this.#onLimit,
+      onEnded: () => this.#connections.delete(refused),
+    });
+    return refused;
   }
 
   #servicesOf(pool: SwitchPool): CallServices {

@@ -2,35 +2,35 @@ import type { Cancel, Clock } from "../base/clock.ts";
 import type { Logger } from "../base/log.ts";
 import { ErrorCode } from "../http2/errors.ts";
 import type { ConnectOutcome } from "../routing/routed-call.ts";
-import type { ConnectionHandler, ConnectionLimits } from "./connection-options.ts";
+import type { ConnectionHandler } from "./connection-options.ts";
 import type { Dialed } from "./dialer.ts";
+import type { DownstreamLimits } from "./downstream-limits.ts";
 import { FrameConnection } from "./frame-connection.ts";
-import { FrozenWatch, type Watched } from "./frozen-watch.ts";
+import { FrozenWatch, type ReplicaHealth, type Watched } from "./frozen-watch.ts";
 import type { LimitName, OnLimit } from "./over-limit.ts";
 import type { Stream } from "./stream.ts";
 import { Transport } from "./transport.ts";
 import type { TurnFlusher } from "./turn-flusher.ts";
 
-/** What a connection to a replica is made of. */
-export interface UpstreamOptions {
-  readonly replicaId: string;
-  /** What has begun to connect. */
-  readonly dialed: Dialed;
+/** What all connections to replicas share. */
+export interface UpstreamServices {
   readonly clock: Clock;
   readonly log: Logger;
   readonly flusher: TurnFlusher;
-  readonly limits: ConnectionLimits;
-  /** For connecting, TLS and the replica's SETTINGS together. */
-  readonly connectTimeoutMs: number;
+  readonly limits: DownstreamLimits;
   readonly onLimit: OnLimit;
-  /** How long the replica may be silent while it is out and has calls. 0: for ever. */
-  readonly frozenAfterMs: number;
-  /** Why the replica is out; `undefined`: it is not. */
-  readonly whyUnwell: () => string | undefined;
+  /** Which replicas fail their health checks. Absent: nobody checks. */
+  readonly health?: ReplicaHealth;
+}
+
+/** Who hears what becomes of a connection to a replica. */
+export interface UpstreamOwner {
+  /** It takes calls. */
+  upstreamReady(upstream: UpstreamConnection): void;
   /** The replica said GOAWAY: open calls may still end, new ones need another connection. */
-  readonly onGoingAway: (reason: string) => void;
+  upstreamGoingAway(upstream: UpstreamConnection, reason: string): void;
   /** It is over; calls that were open have been told. `isExpected` after a GOAWAY or our own close. */
-  readonly onEnded: (cause: Error, isExpected: boolean) => void;
+  upstreamEnded(upstream: UpstreamConnection, cause: Error, isExpected: boolean): void;
 }
 
 /** Life of a connection to a replica. Only `ready` accepts calls. */
@@ -42,48 +42,50 @@ type UpstreamState =
 
 const CLIENT_GONE = "client has gone";
 
-/** One private HTTP/2 connection from one client's connection to one replica. */
-export class UpstreamConnection implements ConnectionHandler {
+/**
+ * One private HTTP/2 connection from one client's connection to one replica.
+ *
+ * Every client has one, so it is kept small: what is common to all is shared,
+ * and it is watched for itself instead of through an object of closures.
+ */
+export class UpstreamConnection implements ConnectionHandler, Watched {
+  readonly replicaId: string;
   readonly connected: Promise<ConnectOutcome>;
-  readonly #options: UpstreamOptions;
+  readonly #services: UpstreamServices;
+  readonly #owner: UpstreamOwner;
+  readonly #transport: Transport;
   readonly #frames: FrameConnection;
   readonly #watch: FrozenWatch;
   #state: UpstreamState;
   #lastActiveMs: number;
 
-  constructor(options: UpstreamOptions) {
-    this.#options = options;
-    this.#lastActiveMs = options.clock.nowMs();
-    const { stream, reader, openEvent, keepsWritten } = options.dialed;
-    const { clock, log, flusher, limits, connectTimeoutMs } = options;
-    const transport = new Transport(stream, flusher, reader, keepsWritten);
-    this.#frames = new FrameConnection({ transport, clock, log, limits, handler: this });
-    const frames = this.#frames;
-    const watched: Watched = {
-      whyUnwell: options.whyUnwell,
-      get openStreams() {
-        return frames.openStreams;
-      },
-      get reads() {
-        return frames.reads;
-      },
-      get isReadPaused() {
-        return transport.isReadPaused;
-      },
-      ping: () => frames.writer.ping(),
-      frozen: (reason) => frames.destroy(new Error(reason)),
-    };
-    this.#watch = new FrozenWatch(watched, clock, options.frozenAfterMs);
+  /** `dialed` has begun to connect. */
+  constructor(replicaId: string, dialed: Dialed, services: UpstreamServices, owner: UpstreamOwner) {
+    const { clock, flusher, limits } = services;
+    const { stream, reader, openEvent, keepsWritten } = dialed;
+    this.replicaId = replicaId;
+    this.#services = services;
+    this.#owner = owner;
+    this.#lastActiveMs = clock.nowMs();
+    this.#transport = new Transport(stream, flusher, reader, keepsWritten);
+    this.#frames = new FrameConnection({
+      transport: this.#transport,
+      clock,
+      limits: limits.replica,
+      handler: this,
+      requests: undefined,
+    });
+    this.#watch = new FrozenWatch(this, clock, limits.frozenAfterMs);
     let resolve: (outcome: ConnectOutcome) => void = () => {};
     this.connected = new Promise((settle) => {
       resolve = settle;
     });
-    const cancelTimeout = clock.after(connectTimeoutMs, () => {
+    const cancelTimeout = clock.after(limits.connectTimeoutMs, () => {
       this.overLimit("connectTimeout");
-      this.#frames.destroy(new Error(`no HTTP/2 SETTINGS within ${connectTimeoutMs} ms`));
+      this.#frames.destroy(new Error(`no HTTP/2 SETTINGS within ${limits.connectTimeoutMs} ms`));
     });
     this.#state = { t: "connecting", resolve, cancelTimeout };
-    stream.once("error", (error) => this.#frames.destroy(error));
+    stream.on("error", (error) => this.#frames.destroy(error));
     if (openEvent === undefined) this.#frames.start();
     else stream.once(openEvent, () => this.#frames.start());
   }
@@ -92,14 +94,35 @@ export class UpstreamConnection implements ConnectionHandler {
     return this.#state.t === "ready";
   }
 
-  get replicaId(): string {
-    return this.#options.replicaId;
-  }
-
   /** How long no stream has been open, in milliseconds; 0 while one is, and while it is connecting. */
   get idleMs(): number {
     if (this.#state.t === "connecting" || this.#frames.openStreams > 0) return 0;
-    return this.#options.clock.nowMs() - this.#lastActiveMs;
+    return this.#services.clock.nowMs() - this.#lastActiveMs;
+  }
+
+  /** Why the replica is out; `undefined`: it is not. */
+  whyUnwell(): string | undefined {
+    return this.#services.health?.whyUnwell(this.replicaId);
+  }
+
+  get openStreams(): number {
+    return this.#frames.openStreams;
+  }
+
+  get reads(): number {
+    return this.#frames.reads;
+  }
+
+  get isReadPaused(): boolean {
+    return this.#transport.isReadPaused;
+  }
+
+  ping(): void {
+    this.#frames.writer.ping();
+  }
+
+  frozen(reason: string): void {
+    this.#frames.destroy(new Error(reason));
   }
 
   /** A new stream; its header list must follow at once. */
@@ -125,12 +148,16 @@ export class UpstreamConnection implements ConnectionHandler {
   }
 
   ready(): void {
-    this.#lastActiveMs = this.#options.clock.nowMs();
+    this.#lastActiveMs = this.#services.clock.nowMs();
     if (this.#state.t !== "connecting") return;
     const { resolve } = this.#state;
     this.#settle({ t: "ready" });
     // A replica that is ending says GOAWAY right behind its SETTINGS: what was read with them counts.
-    queueMicrotask(() => resolve(this.#outcome()));
+    queueMicrotask(() => {
+      const outcome = this.#outcome();
+      if (outcome.t === "connected") this.#owner.upstreamReady(this);
+      resolve(outcome);
+    });
   }
 
   #outcome(): ConnectOutcome {
@@ -146,17 +173,20 @@ export class UpstreamConnection implements ConnectionHandler {
     }
     if (this.#state.t !== "ready") return;
     this.#settle({ t: "goingAway", reason });
-    this.#options.onGoingAway(reason);
+    this.#owner.upstreamGoingAway(this, reason);
     this.streamClosed();
   }
 
   overLimit(limit: LimitName): void {
-    const { onLimit, replicaId } = this.#options;
-    onLimit(limit, { replica: replicaId });
+    this.#services.onLimit(limit, { replica: this.replicaId });
+  }
+
+  readingFailed(error: unknown): void {
+    this.#services.log.error({ err: error, replica: this.replicaId }, "reading a connection failed");
   }
 
   streamClosed(): void {
-    this.#lastActiveMs = this.#options.clock.nowMs();
+    this.#lastActiveMs = this.#services.clock.nowMs();
     if (this.#state.t === "goingAway" && this.#frames.openStreams === 0) this.close();
   }
 
@@ -165,7 +195,7 @@ export class UpstreamConnection implements ConnectionHandler {
     this.#watch.stop();
     this.#settle({ t: "closed", reason: cause.message });
     if (before.t === "connecting") before.resolve({ t: "failed", reason: cause.message });
-    this.#options.onEnded(cause, before.t !== "ready");
+    this.#owner.upstreamEnded(this, cause, before.t !== "ready");
   }
 
   #settle(next: UpstreamState): void {

@@ -1,6 +1,9 @@
 import { ConnectionError, ErrorCode } from "./errors.ts";
 import { DEFAULT_MAX_FRAME_BYTES, FRAME_HEADER_BYTES, FrameFlag, FrameType } from "./frames.ts";
 
+/** What nothing is carried in. */
+const EMPTY = Buffer.alloc(0);
+
 /** Who is told what the reader finds. Nothing handed over may be kept beyond the call. */
 export interface FrameSink {
   /**
@@ -32,7 +35,7 @@ export interface FrameSink {
 export class FrameReader {
   readonly #sink: FrameSink;
   /** Start of a frame that is not complete yet: at most one header, or one control frame. */
-  #carry = Buffer.alloc(0);
+  #carry = EMPTY;
   #carriedBytes = 0;
   #dataStreamId = 0;
   #dataRemaining = 0;
@@ -159,8 +162,6 @@ export class FrameReader {
     this.#sink.data(streamId, bytes, start + 1, end - paddingBytes, isEndOfStream, paddingBytes + 1, true);
   }
 }
-
-const EMPTY = Buffer.alloc(0);
 
 function readStreamId(bytes: Buffer, frameStart: number): number {
   return bytes.readUInt32BE(frameStart + 5) & 0x7fff_ffff;

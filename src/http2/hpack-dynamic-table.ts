@@ -3,9 +3,13 @@ import type { InternedField } from "./hpack-field.ts";
 /** What an entry counts beyond its octets (RFC 7541 §4.1; RFC 9113 §6.5.2 counts a header list the same way). */
 export const FIELD_OVERHEAD_BYTES = 32;
 
+/** Entries that there is room for at first. */
+const FIRST_ENTRIES = 16;
+
 /** A ring of the fields that the peer told us to remember, newest first (RFC 7541 §2.3.2). */
 export class DynamicTable {
-  #ring: (InternedField | undefined)[] = new Array(16);
+  /** Its length is a power of 2. Allocated with the first entry: most peers never add one. */
+  #ring: (InternedField | undefined)[] = [];
   /** Where the next entry goes. */
   #next = 0;
   #count = 0;
@@ -60,7 +64,7 @@ export class DynamicTable {
   #grow(): void {
     const oldestFirst = [...this.#ring.slice(this.#next), ...this.#ring.slice(0, this.#next)];
     this.#next = this.#ring.length;
-    this.#ring = oldestFirst.concat(new Array(this.#ring.length));
+    this.#ring = oldestFirst.concat(new Array(this.#ring.length || FIRST_ENTRIES));
   }
 }
 

@@ -13,6 +13,11 @@ interface Remembered<Key> {
   readonly block: Buffer;
 }
 
+/** All of them from the start: an array that grows with its first element has room for 17. */
+function places<T>(): (T | undefined)[] {
+  return new Array(REMEMBERED);
+}
+
 /**
  * A decoder that does not read the same block twice. Octets that are the same
  * mean the same for as long as the dynamic table has not changed, and calls of
@@ -21,7 +26,7 @@ interface Remembered<Key> {
  */
 export class RepeatingDecoder {
   readonly #decoder: HpackDecoder;
-  readonly #remembered: (Remembered<DecodedHeaders> & { readonly tableChanges: number })[] = [];
+  readonly #remembered = places<Remembered<DecodedHeaders> & { readonly tableChanges: number }>();
   #next = 0;
 
   constructor(options: HpackDecoderOptions) {
@@ -32,7 +37,7 @@ export class RepeatingDecoder {
   decode(block: Buffer): DecodedHeaders {
     const { tableChanges } = this.#decoder;
     for (const known of this.#remembered) {
-      if (known.tableChanges === tableChanges && known.block.equals(block)) return known.key;
+      if (known?.tableChanges === tableChanges && known.block.equals(block)) return known.key;
     }
     const decoded = this.#decoder.decode(block);
     if (this.#decoder.tableChanges === tableChanges && block.length <= MAX_BLOCK_BYTES) {
@@ -46,13 +51,13 @@ export class RepeatingDecoder {
 /** An encoder that does not write the same list twice: the same array of fields gives the same block. */
 export class RepeatingEncoder {
   readonly #encoder = new HpackEncoder();
-  readonly #remembered: Remembered<readonly HeaderField[]>[] = [];
+  readonly #remembered = places<Remembered<readonly HeaderField[]>>();
   #next = 0;
   #hasStarted = false;
 
   /** See {@link HpackEncoder.encode}. */
   encode(fields: readonly HeaderField[]): Buffer {
-    for (const known of this.#remembered) if (known.key === fields) return known.block;
+    for (const known of this.#remembered) if (known?.key === fields) return known.block;
     const block = this.#encoder.encode(fields);
     // The first block alone says that no table is used.
     if (this.#hasStarted && block.length <= MAX_BLOCK_BYTES) {

@@ -207,5 +207,7 @@ function fingerprint(cause: unknown): string {
 }
 
 function describe(cause: unknown): string {
-  return cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
+  if (!(cause instanceof Error)) return String(cause);
+  const text = cause.stack ?? cause.message;
+  return cause.cause === undefined ? text : `${text}\n${String(cause.cause)}`;
 }

@@ -1,5 +1,4 @@
 import { onTestFinished } from "vitest";
-import { silentLog } from "../../src/base/log.ts";
 import type { ConnectionLimits, RequestHandler } from "../../src/dataplane/connection-options.ts";
 import { FrameConnection } from "../../src/dataplane/frame-connection.ts";
 import { Transport } from "../../src/dataplane/transport.ts";
@@ -36,16 +35,16 @@ export class ConnectionUnderTest {
     this.connection = new FrameConnection({
       transport: new Transport(ours, new TurnFlusher()),
       clock: this.clock,
-      log: silentLog(),
       limits: { ...LIMITS, ...limits },
       handler: {
         ready: () => this.told.push("ready"),
         goingAway: (_last, code) => this.told.push(`going away ${code}`),
         overLimit: (limit) => this.told.push(`over limit ${limit}`),
+        readingFailed: (error) => this.told.push(`failed: ${(error as Error).message}`),
         streamClosed: () => this.told.push("stream closed"),
         ended: (cause) => this.told.push(`ended: ${cause.message}`),
       },
-      ...(requests && { requests }),
+      requests,
     });
     this.peer = new RawPeer(theirs, requests ? "client" : "server");
     watcher()(this.peer);
