@@ -11,12 +11,33 @@ const KINDS: Readonly<Record<string, string>> = { URI: "uri", DNS: "dns", email:
 /** One alternative name: Node quotes, as JSON, a value that could be taken for several. */
 const ALTERNATIVE_NAME = /(?:^|, )([A-Za-z0-9 ]+):("(?:[^"\\]|\\.)*"|[^,]*)/gy;
 
+/** Certificates whose names are remembered: reading them costs a connection a tenth of its handshake. */
+const MAX_REMEMBERED = 256;
+
+/** Names by the certificate's fingerprint, oldest first. */
+const remembered = new Map<string, readonly string[]>();
+
 /**
  * The names that a certificate carries, each with its kind: URIs first, then
  * host names, e-mail and IP addresses, then the subject's common names
  * (`cn:`). At most 32, each cut at 256 characters.
  */
-export function certificateNames(certificate: X509Certificate): string[] {
+export function certificateNames(certificate: X509Certificate): readonly string[] {
+  const fingerprint = certificate.fingerprint256;
+  const known = remembered.get(fingerprint);
+  if (known) return known;
+  const names = readNames(certificate);
+  remembered.set(fingerprint, names);
+  if (remembered.size > MAX_REMEMBERED) {
+    for (const oldest of remembered.keys()) {
+      remembered.delete(oldest);
+      break;
+    }
+  }
+  return names;
+}
+
+function readNames(certificate: X509Certificate): readonly string[] {
   const alternatives = [...(certificate.subjectAltName ?? "").matchAll(ALTERNATIVE_NAME)].flatMap(([, kind, text]) =>
     KINDS[kind!] === undefined ? [] : [`${KINDS[kind!]}:${unquoted(text!)}`],
   );

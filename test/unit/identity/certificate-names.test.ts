@@ -5,7 +5,7 @@ import { TestAuthority } from "../../support/lab/certificates.ts";
 
 const authority = new TestAuthority();
 
-function namesOf(commonName: string, names: readonly string[] = []): string[] {
+function namesOf(commonName: string, names: readonly string[] = []): readonly string[] {
   return certificateNames(new X509Certificate(authority.issue({ commonName, names }).cert));
 }
 
@@ -50,6 +50,19 @@ GZ6U/daoyaU=
 
 test("a kind of name that is not known hides none behind it", () => {
   expect(certificateNames(new X509Certificate(X400))).toEqual(["dns:a.b.c", "cn:a"]);
+});
+
+test("names that were read are known again, and each certificate has its own, however many there are", () => {
+  const certificates = Array.from(
+    { length: 300 },
+    (_, index) => new X509Certificate(authority.issue({ commonName: `runner-${index}` }).cert),
+  );
+  for (const certificate of certificates) certificateNames(certificate);
+  const last = certificates.at(-1)!;
+  expect(certificateNames(last)).toBe(certificateNames(new X509Certificate(last.raw)));
+  expect(certificates.map((certificate) => certificateNames(certificate)[0])).toEqual(
+    certificates.map((_, index) => `cn:runner-${index}`),
+  );
 });
 
 test("no more than 32 names are kept", () => {
