@@ -15,6 +15,9 @@ import { Stream } from "./stream.ts";
 import { StreamTable } from "./stream-table.ts";
 import type { Transport } from "./transport.ts";
 
+/** How most connections end; one for all, since a stack trace of it costs and tells nothing. */
+const CLOSED_BY_PEER = new Error("connection closed by peer");
+
 /** How long a peer may take to read our GOAWAY and close. */
 const CLOSE_GRACE_MS = 1_000;
 
@@ -71,7 +74,7 @@ export class FrameConnection {
     transport.flush();
     transport.start(
       (bytes, start, end, lease) => this.receive(bytes, start, end, lease),
-      ({ error }) => this.#finish(error ?? new Error("connection closed by peer")),
+      ({ error }) => this.#finish(error ?? CLOSED_BY_PEER),
     );
   }
 
