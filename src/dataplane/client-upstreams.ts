@@ -1,4 +1,3 @@
-import type { Clock } from "../base/clock.ts";
 import { GatewayError } from "../base/errors.ts";
 import type { ConnectOutcome } from "../routing/routed-call.ts";
 import type { Call } from "./call.ts";
@@ -13,7 +12,6 @@ const REDIAL_EVERY_MS = 250;
 
 /** What connecting needs, for any client. */
 export interface DialingServices extends UpstreamServices {
-  readonly clock: Clock;
   /** How long it is tried again to connect for a call that has been sent to a replica. 0: once. */
   readonly redialMs: number;
   /** What to call a replica in messages to people. */
@@ -30,6 +28,8 @@ export interface DialingServices extends UpstreamServices {
 
 /** Whose connections they are. */
 export interface ConnectingClient {
+  /** Its address without the port. */
+  readonly host: string;
   /** The call cannot be sent to its replica. */
   callUnreachable(call: Call, error: GatewayError): void;
 }
@@ -107,6 +107,10 @@ export class ClientUpstreams implements UpstreamOwner {
 
   upstreamReady({ replicaId }: UpstreamConnection): void {
     if (replicaId !== FACADE_ID) this.#services.onReplicaReached?.(replicaId);
+  }
+
+  upstreamFailed({ replicaId }: UpstreamConnection, err: unknown): void {
+    this.#services.log.error({ err, client: this.#client.host, replica: replicaId }, "reading a connection failed");
   }
 
   upstreamGoingAway(upstream: UpstreamConnection, reason: string): void {

@@ -27,6 +27,8 @@ export interface UpstreamServices {
 export interface UpstreamOwner {
   /** It takes calls. */
   upstreamReady(upstream: UpstreamConnection): void;
+  /** Reading it met what is no fault of the replica's; it is being closed. For the log. */
+  upstreamFailed(upstream: UpstreamConnection, error: unknown): void;
   /** The replica said GOAWAY: open calls may still end, new ones need another connection. */
   upstreamGoingAway(upstream: UpstreamConnection, reason: string): void;
   /** It is over; calls that were open have been told. `isExpected` after a GOAWAY or our own close. */
@@ -182,7 +184,7 @@ export class UpstreamConnection implements ConnectionHandler, Watched {
   }
 
   readingFailed(error: unknown): void {
-    this.#services.log.error({ err: error, replica: this.replicaId }, "reading a connection failed");
+    this.#owner.upstreamFailed(this, error);
   }
 
   streamClosed(): void {

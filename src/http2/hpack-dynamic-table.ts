@@ -8,7 +8,7 @@ const FIRST_ENTRIES = 16;
 
 /** A ring of the fields that the peer told us to remember, newest first (RFC 7541 §2.3.2). */
 export class DynamicTable {
-  /** Its length is a power of 2. Allocated with the first entry: most peers never add one. */
+  /** Its length is 0 or a power of 2. Allocated with the first entry: most peers never add one. */
   #ring: (InternedField | undefined)[] = [];
   /** Where the next entry goes. */
   #next = 0;
